@@ -1,0 +1,32 @@
+//! What both ends of registrar agree on, and the rules that need no database.
+//!
+//! The extension validates with this crate, and the client reads the answers with it: there is one definition of the
+//! [`Envelope`], of each [`ErrorCode`] and of every model. Nothing here knows PostgreSQL, HTTP or any other I/O.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod email;
+mod envelope;
+mod error_code;
+mod field_error;
+mod full_name;
+mod idempotency_key;
+mod metadata;
+mod password;
+mod phone;
+mod registration;
+mod token;
+mod verification;
+
+pub use email::Email;
+pub use envelope::Envelope;
+pub use error_code::ErrorCode;
+pub use field_error::FieldError;
+pub use full_name::FullName;
+pub use idempotency_key::IdempotencyKey;
+pub use metadata::Metadata;
+pub use password::{Credential, Password, PasswordHash};
+pub use phone::{Phone, Region};
+pub use registration::{NewRegistration, RegisterRequest, Registration, Rules, UserSummary, Verification};
+pub use token::{Token, TokenHash};
+pub use verification::{Resent, Verified};

@@ -1,0 +1,233 @@
+//! Passwords and their hashes.
+
+use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
+use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{ErrorCode, FieldError};
+
+/// Fewest characters of a password (NIST SP 800-63B-4 §3.1.1.2 asks at least 8 beside other factors).
+const MIN_CHARS: usize = 8;
+/// Most bytes of a password: above any passphrase, below what makes hashing it a burden (OWASP Password Storage).
+const MAX_BYTES: usize = 1024;
+
+/// Longest hash that `auth.users.encrypted_password varchar(255)` holds.
+const MAX_HASH_BYTES: usize = 255;
+/// Dearest hash that is accepted: a hostile one must not stall the server that verifies it. Memory in KiB, then passes,
+/// lanes, and bcrypt's log2 of rounds.
+const MAX_ARGON2: (u32, u32, u32) = (256 * 1024, 10, 16);
+const MAX_BCRYPT_COST: u32 = 16;
+
+/// A plain password within the policy's length. Debug shows nothing of it, and it is wiped from memory when dropped.
+#[derive(Debug, Clone)]
+pub struct Password(SecretString);
+
+impl Password {
+    /// Checks the length; which characters stand in it is the user's business (NIST SP 800-63B-4 §3.1.1.2).
+    ///
+    /// # Errors
+    /// `weak_password` on `password` below 8 characters, `validation_failed` above 1024 bytes.
+    pub fn parse(typed: SecretString) -> Result<Self, FieldError> {
+        let password = typed.expose_secret();
+        if password.chars().count() < MIN_CHARS {
+            return Err(FieldError::new(
+                "password",
+                ErrorCode::WeakPassword,
+                "The password has fewer than 8 characters.",
+            )
+            .with_hint("A few unrelated words make a password that is long and easy to remember."));
+        }
+        if password.len() > MAX_BYTES {
+            return Err(FieldError::invalid("password", "The password is longer than 1024 bytes."));
+        }
+        Ok(Self(typed))
+    }
+
+    /// Hashes with argon2id, 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet) and a new salt. Takes
+    /// about 30 ms of one core.
+    ///
+    /// # Panics
+    /// Where the operating system has no randomness or no 19 MiB of memory.
+    #[must_use]
+    pub fn hash(&self) -> PasswordHash {
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
+        let hash = argon2
+            .hash_password(self.0.expose_secret().as_bytes())
+            .expect("the default parameters are valid, and randomness and memory are at hand");
+        PasswordHash(hash.to_string().into())
+    }
+}
+
+/// A password hash of a scheme that both registrar and Supabase Auth verify: a PHC string of argon2id or argon2i (version
+/// 19), or bcrypt in modular crypt format (`$2a$`, `$2b$`, `$2y$`). Debug shows nothing of it.
+#[derive(Debug, Clone)]
+pub struct PasswordHash(SecretString);
+
+impl PasswordHash {
+    /// Checks that a string is such a hash, complete, and no dearer to verify than 256 MiB and 10 passes (argon2) or cost
+    /// 16 (bcrypt).
+    ///
+    /// # Errors
+    /// `validation_failed` on `password_hash`, with the accepted schemes as hint; the hash is never repeated.
+    pub fn parse(hash: SecretString) -> Result<Self, FieldError> {
+        let refused = |message: &'static str| {
+            FieldError::invalid("password_hash", message)
+                .with_hint("Accepted are PHC strings of argon2id and argon2i (v=19), and bcrypt ($2a$, $2b$, $2y$).")
+        };
+        let text = hash.expose_secret();
+        if text.len() > MAX_HASH_BYTES {
+            return Err(refused("The password hash is longer than 255 characters."));
+        }
+        let cost = if text.starts_with("$argon2") { argon2_cost(text) } else { bcrypt_cost(text) };
+        match cost {
+            None => Err(refused("This is not a password hash of a known scheme.")),
+            Some(Cost::Excessive) => Err(refused("The password hash is too costly to verify.")),
+            Some(Cost::Bearable) => Ok(Self(hash)),
+        }
+    }
+
+    /// The hash, to be stored.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Whether the password is the one that was hashed. Costs what the hash was made to cost.
+    #[must_use]
+    pub fn verify(&self, password: &SecretString) -> bool {
+        let (hash, password) = (self.expose(), password.expose_secret());
+        if hash.starts_with("$argon2") {
+            phc::PasswordHash::new(hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        } else {
+            bcrypt::verify(password, hash).unwrap_or(false)
+        }
+    }
+}
+
+enum Cost {
+    Bearable,
+    Excessive,
+}
+
+fn cost(excessive: bool) -> Cost {
+    if excessive { Cost::Excessive } else { Cost::Bearable }
+}
+
+fn argon2_cost(text: &str) -> Option<Cost> {
+    let hash = phc::PasswordHash::new(text).ok()?;
+    let known = matches!(hash.algorithm.as_str(), "argon2id" | "argon2i");
+    if !known || hash.version != Some(19) || hash.salt.is_none() || hash.hash.is_none() {
+        return None;
+    }
+    let params = Params::try_from(&hash).ok()?;
+    let (memory, passes, lanes) = MAX_ARGON2;
+    Some(cost(params.m_cost() > memory || params.t_cost() > passes || params.p_cost() > lanes))
+}
+
+fn bcrypt_cost(text: &str) -> Option<Cost> {
+    let known = ["$2a$", "$2b$", "$2y$"].iter().any(|prefix| text.starts_with(prefix));
+    let parts: bcrypt::HashParts = text.parse().ok().filter(|_| known && text.len() == 60)?;
+    (4..=31).contains(&parts.get_cost()).then(|| cost(parts.get_cost() > MAX_BCRYPT_COST))
+}
+
+/// What a caller sends as the user's password: the plain one, its hash, or (as `Option::None`) neither.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// To be hashed where it arrives.
+    Password(Password),
+    /// To be stored as it is.
+    Hash(PasswordHash),
+}
+
+impl Credential {
+    /// The hash to store, made now where only the password is known.
+    #[must_use]
+    pub fn into_hash(self) -> PasswordHash {
+        match self {
+            Self::Password(password) => password.hash(),
+            Self::Hash(hash) => hash,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `openbsd` test vector of bcrypt: the password is `U*U`.
+    const BCRYPT: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    /// The argon2id vector of the reference implementation's command line: `password`, `somesalt`, -t 2 -m 16 -p 1.
+    const ARGON2ID: &str = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+
+    fn parse(hash: &str) -> Result<PasswordHash, FieldError> {
+        PasswordHash::parse(hash.into())
+    }
+
+    #[test]
+    fn published_vectors_verify() {
+        assert!(parse(BCRYPT).unwrap().verify(&"U*U".into()));
+        assert!(!parse(BCRYPT).unwrap().verify(&"U*V".into()));
+        assert!(parse(ARGON2ID).unwrap().verify(&"password".into()));
+        assert!(!parse(ARGON2ID).unwrap().verify(&"Password".into()));
+    }
+
+    #[test]
+    fn hashing_uses_the_documented_parameters_and_verifies() {
+        let hash = Password::parse("correct horse battery staple".into()).unwrap().hash();
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(hash.verify(&"correct horse battery staple".into()));
+        assert!(parse(hash.expose()).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_complete_known_hash_is_refused() {
+        let truncated = &BCRYPT[..59];
+        let unknown = BCRYPT.replace("$2a$", "$2z$");
+        for hash in [
+            "",
+            "password",
+            "5f4dcc3b5aa765d61d8327deb882cf99",
+            truncated,
+            &format!("{BCRYPT}a"),
+            &unknown,
+            "$2a$05$",
+            "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ",
+            "$argon2id$v=16$m=65536,t=2,p=1$c29tZXNhbHQ$AAAAAAAA",
+            "$argon2x$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+            "$argon2id$",
+            "$1$salt$x",
+            "pbkdf2_sha256$600000$salt$hash",
+            &"$".repeat(300),
+        ] {
+            assert_eq!(parse(hash).unwrap_err().code, ErrorCode::ValidationFailed, "{hash}");
+        }
+    }
+
+    #[test]
+    fn a_hash_that_would_stall_the_server_is_refused() {
+        for hash in [
+            ARGON2ID.replace("m=65536", "m=4194304"),
+            ARGON2ID.replace("t=2", "t=4000000000"),
+            BCRYPT.replace("$05$", "$31$"),
+        ] {
+            assert!(parse(&hash).unwrap_err().message.contains("costly"), "{hash}");
+        }
+        assert!(parse(&BCRYPT.replace("$05$", "$00$")).is_err());
+        assert!(parse(&BCRYPT.replace("$05$", "$99$")).is_err());
+    }
+
+    #[test]
+    fn the_length_policy_counts_characters() {
+        assert_eq!(Password::parse("1234567".into()).unwrap_err().code, ErrorCode::WeakPassword);
+        assert!(Password::parse("é".repeat(8).into()).is_ok());
+        assert!(Password::parse("p".repeat(1025).into()).is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let password = Password::parse("correct horse".into()).unwrap();
+        let shown = format!("{:?} {:?}", password, Credential::Hash(parse(BCRYPT).unwrap()));
+        assert!(!shown.contains("horse") && !shown.contains("CCCC"), "{shown}");
+    }
+}
