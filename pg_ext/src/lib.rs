@@ -1,1 +1,21 @@
-//! The extension.
+//! registrar: atomic registration of users inside PostgreSQL. This file is the table of contents.
+
+mod origin;
+mod pg;
+mod rpc;
+mod settings;
+mod store;
+mod trigger;
+
+use pgrx::prelude::*;
+
+pgrx::pg_module_magic!();
+
+// The install script, in load order. Tables, views and grants are not in it: registrar.setup() makes them.
+extension_sql_file!("../sql/install/roles.sql", name = "roles", bootstrap);
+extension_sql_file!("../sql/install/functions.sql", name = "functions", finalize);
+
+#[pg_guard]
+extern "C-unwind" fn _PG_init() {
+    settings::define();
+}

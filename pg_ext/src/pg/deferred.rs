@@ -1,0 +1,32 @@
+//! Deferred constraints, before they can fail at commit.
+
+use super::trap::set_constraints_all_immediate;
+use super::{PgError, as_role, outer_user_id, subtransaction};
+
+/// Checks every deferred constraint as the commit would, as the role that will commit, and leaves them deferred.
+///
+/// `SET CONSTRAINTS` lasts to the end of the transaction, and would make immediate what the app deferred on purpose. Only
+/// the rollback of a subtransaction takes it back, together with the record of what was checked: so the check stands in
+/// one of its own that is always rolled back, and the constraints are checked once more at commit.
+pub(crate) fn check_deferred_constraints() -> Result<(), PgError> {
+    let checked = subtransaction(|| {
+        as_role(outer_user_id(), set_constraints_all_immediate)
+            .map_or_else(|error| Err(Checked::Failed(error)), |()| Err(Checked::Held))
+    });
+    match checked {
+        Ok(()) | Err(Checked::Held) => Ok(()),
+        Err(Checked::Failed(error)) => Err(error),
+    }
+}
+
+/// Both outcomes are an `Err` to the subtransaction, so that it is rolled back.
+enum Checked {
+    Held,
+    Failed(PgError),
+}
+
+impl From<PgError> for Checked {
+    fn from(error: PgError) -> Self {
+        Self::Failed(error)
+    }
+}

@@ -1,0 +1,111 @@
+//! A caught error of PostgreSQL, with the fields that tell a developer what to mend.
+
+use std::ffi::{CStr, c_char};
+
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::{PgLogLevel, pg_sys};
+
+/// What PostgreSQL said of an error, after its subtransaction was rolled back.
+#[derive(Debug)]
+pub(crate) struct PgError {
+    /// PostgreSQL's packed form of the SQLSTATE.
+    code: i32,
+    pub(crate) message: String,
+    pub(crate) detail: Option<String>,
+    pub(crate) hint: Option<String>,
+    /// The call stack in SQL and PL/pgSQL, known where the error passed through [`TrappedStatement`](super::TrappedStatement).
+    pub(crate) context: Option<String>,
+    /// The constraint that was violated and the table of it, likewise.
+    pub(crate) constraint: Option<String>,
+    pub(crate) table: Option<String>,
+}
+
+impl PgError {
+    /// The five characters of the SQLSTATE (PostgreSQL documentation, appendix A).
+    pub(crate) fn sqlstate(&self) -> String {
+        (0..5).map(|place| char::from(b'0' + u8::try_from((self.code >> (6 * place)) & 0x3F).unwrap_or(0))).collect()
+    }
+
+    /// Whether the backend was told to stop: by a cancel request, a timeout or a shutdown. Such an error is obeyed.
+    pub(crate) fn is_cancel(&self) -> bool {
+        matches!(self.sqlstate().as_str(), "57014" | "57P01" | "57P02" | "57P03" | "57P05")
+    }
+
+    /// Whether the isolation level forbids to go on: the caller must run the transaction again.
+    pub(crate) fn is_serialization_failure(&self) -> bool {
+        self.sqlstate() == "40001"
+    }
+
+    /// Whether another transaction got in between; the same work may succeed now.
+    pub(crate) fn is_race(&self) -> bool {
+        matches!(self.sqlstate().as_str(), "23505" | "40P01")
+    }
+
+    /// Whether a table is not as it was when a statement was made for it; one made anew may fit.
+    pub(crate) fn is_schema_change(&self) -> bool {
+        matches!(self.sqlstate().as_str(), "42703" | "42P01" | "0A000")
+    }
+
+    /// Raises the error again.
+    pub(crate) fn raise(self) -> ! {
+        let mut report = ErrorReport::new(PgSqlErrorCode::from(self.code), self.message, "");
+        if let Some(detail) = self.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = self.hint {
+            report = report.set_hint(hint);
+        }
+        report.report(PgLogLevel::ERROR);
+        unreachable!("a report at level ERROR does not return")
+    }
+
+    /// The error that PostgreSQL has just jumped out of a call with.
+    ///
+    /// # Safety
+    /// Right after `siglongjmp` into our handler, in a memory context that outlives the error's.
+    pub(super) unsafe fn take_current() -> Self {
+        // SAFETY: the error stack holds the error (the caller's promise); its copy is valid until freed below, and the
+        // strings in it are NUL-terminated or null.
+        unsafe {
+            let copy = pg_sys::CopyErrorData();
+            let error = Self {
+                code: (*copy).sqlerrcode,
+                message: text((*copy).message).unwrap_or_default(),
+                detail: text((*copy).detail),
+                hint: text((*copy).hint),
+                context: text((*copy).context),
+                constraint: text((*copy).constraint_name),
+                table: text((*copy).table_name),
+            };
+            pg_sys::FreeErrorData(copy);
+            pg_sys::FlushErrorState();
+            error
+        }
+    }
+}
+
+impl From<CaughtError> for PgError {
+    fn from(caught: CaughtError) -> Self {
+        let report = match &caught {
+            CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
+            CaughtError::RustPanic { ereport, .. } => ereport,
+        };
+        Self {
+            code: report.sql_error_code() as i32,
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+            hint: report.hint().map(str::to_owned),
+            context: None,
+            constraint: None,
+            table: None,
+        }
+    }
+}
+
+/// # Safety
+/// `text` is null or points to a NUL-terminated string.
+unsafe fn text(text: *const c_char) -> Option<String> {
+    // SAFETY: the caller's promise.
+    (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}

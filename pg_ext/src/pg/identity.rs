@@ -1,0 +1,55 @@
+//! Who is calling, and on whose behalf a statement runs.
+
+use std::ffi::{CStr, CString, c_int};
+
+use pgrx::pg_sys::{self, Oid};
+
+/// The role that the session has switched to (PostgREST's `SET LOCAL ROLE`), or its login role. Unlike `current_user`, it
+/// is not the owner of a SECURITY DEFINER function.
+pub(crate) fn outer_user_id() -> Oid {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetOuterUserId() }
+}
+
+/// The name of [`outer_user_id`].
+pub(crate) fn caller_role() -> String {
+    // SAFETY: returns null for an unknown role, as asked, else a NUL-terminated string.
+    let name = unsafe { pg_sys::GetUserNameFromId(outer_user_id(), true) };
+    if name.is_null() {
+        return "unknown".to_owned();
+    }
+    // SAFETY: not null, see above.
+    unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+}
+
+/// Runs `work` with the rights of a role, as a foreign key's trigger does with those of the table's owner. Within
+/// `work`, `SET ROLE` is refused. When `work` fails by a jump, the surrounding subtransaction's rollback switches back.
+pub(crate) fn as_role<T>(role: Oid, work: impl FnOnce() -> T) -> T {
+    let (mut previous, mut context): (Oid, c_int) = (Oid::INVALID, 0);
+    // SAFETY: both read and set variables of the backend; the role exists, since it owns a table or runs the session.
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&raw mut previous, &raw mut context);
+        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+    }
+    let result = work();
+    // SAFETY: puts back what was read above.
+    unsafe { pg_sys::SetUserIdAndSecContext(previous, context) };
+    result
+}
+
+/// The owner of a table; `None` where there is no such table.
+pub(crate) fn table_owner(schema: &str, table: &str) -> Option<Oid> {
+    let (schema, table) = (CString::new(schema).ok()?, CString::new(table).ok()?);
+    // SAFETY: look-ups in the system caches; the tuple is read before it is released.
+    unsafe {
+        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        let relation = pg_sys::get_relname_relid(table.as_ptr(), namespace);
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as c_int, relation.into());
+        if tuple.is_null() {
+            return None;
+        }
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        Some(owner)
+    }
+}

@@ -1,0 +1,19 @@
+//! The few things that safe pgrx has no words for. All `unsafe` code of registrar is in this module.
+
+mod clock;
+mod deferred;
+mod error;
+mod identity;
+mod request;
+mod subtransaction;
+mod trap;
+mod trigger_row;
+
+pub(crate) use clock::{Timestamp, transaction_start};
+pub(crate) use deferred::check_deferred_constraints;
+pub(crate) use error::PgError;
+pub(crate) use identity::{as_role, caller_role, outer_user_id, table_owner};
+pub(crate) use request::{request_headers, set_response_status};
+pub(crate) use subtransaction::subtransaction;
+pub(crate) use trap::TrappedStatement;
+pub(crate) use trigger_row::TriggerRow;

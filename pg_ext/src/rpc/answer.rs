@@ -1,0 +1,123 @@
+//! What every call has in common: it is done whole or not at all, recorded, and answered in the envelope of the contract.
+
+use pgrx::spi::SpiClient;
+use pgrx::{JsonB, Spi};
+use registrar_core::{Envelope, ErrorCode, FieldError};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::pg::{self, PgError, subtransaction};
+use crate::store::audit_log::{self, Action};
+use crate::store::plans;
+
+/// How often a call is tried where another one gets in between. Each loser of a race has waited for its winner, so that
+/// the second try meets a settled row; the third is for a third party.
+const MAX_TRIES: usize = 3;
+
+/// A call that was done.
+pub(super) struct Done<T> {
+    pub(super) status: u16,
+    pub(super) message: &'static str,
+    pub(super) user_id: Uuid,
+    pub(super) data: T,
+}
+
+/// A call that was not done.
+pub(super) enum Refusal {
+    /// For reasons that the caller can do something about.
+    Errors { errors: Vec<FieldError>, user_id: Option<Uuid> },
+    /// Because PostgreSQL refused a statement.
+    Raised(PgError),
+}
+
+impl From<PgError> for Refusal {
+    fn from(error: PgError) -> Self {
+        Self::Raised(error)
+    }
+}
+
+impl From<FieldError> for Refusal {
+    fn from(error: FieldError) -> Self {
+        Self::Errors { errors: vec![error], user_id: None }
+    }
+}
+
+impl Refusal {
+    /// A refusal that concerns a known user.
+    pub(super) fn of_user(user_id: Uuid, error: FieldError) -> Self {
+        Self::Errors { errors: vec![error], user_id: Some(user_id) }
+    }
+}
+
+/// Runs a call and answers it. A refusal undoes what the call wrote, is recorded, and is returned: a raised error would
+/// take its own record with it.
+pub(super) fn answer<T: Serialize>(
+    action: Action,
+    call: impl Fn(&mut SpiClient<'_>) -> Result<Done<T>, Refusal>,
+) -> JsonB {
+    let mut tries = 0;
+    let outcome = loop {
+        tries += 1;
+        let outcome = subtransaction(|| {
+            Spi::connect_mut(|client| {
+                let done = call(client)?;
+                audit_log::record(client, action, "ok", Some(done.user_id), None);
+                Ok(done)
+            })
+        });
+        match outcome {
+            Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_race() => {}
+            Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_schema_change() => plans::forget_all(),
+            outcome => break outcome,
+        }
+    };
+    match outcome {
+        Ok(done) => {
+            pg::set_response_status(done.status);
+            to_json(&Envelope::success(done.message, done.data))
+        }
+        Err(Refusal::Raised(error)) if error.is_serialization_failure() => error.raise(),
+        Err(Refusal::Raised(error)) => {
+            record_refusal(action, ErrorCode::Internal, None, Some(&format!("{} {}", error.sqlstate(), error.message)));
+            refuse(vec![internal(&error)])
+        }
+        Err(Refusal::Errors { errors, user_id }) => {
+            record_refusal(action, FieldError::outcome(&errors), user_id, None);
+            refuse(errors)
+        }
+    }
+}
+
+fn refuse(errors: Vec<FieldError>) -> JsonB {
+    pg::set_response_status(FieldError::outcome(&errors).status());
+    to_json(&Envelope::<()>::failure(errors))
+}
+
+fn to_json<T: Serialize>(envelope: &Envelope<T>) -> JsonB {
+    JsonB(serde_json::to_value(envelope).expect("an envelope has string keys only"))
+}
+
+/// Records a refusal; where even that fails (no `setup()` yet, say) the caller still gets its answer.
+fn record_refusal(action: Action, code: ErrorCode, user_id: Option<Uuid>, detail: Option<&str>) {
+    let recorded = subtransaction(|| {
+        Spi::connect_mut(|client| audit_log::record(client, action, code.as_str(), user_id, detail));
+        Ok(())
+    });
+    if let Err(error) = recorded {
+        let error: PgError = error;
+        pgrx::warning!("registrar could not write its audit log ({}): {}", error.sqlstate(), error.message);
+    }
+}
+
+/// What the caller learns of an error of PostgreSQL: its SQLSTATE and message, which name tables and constraints but no
+/// values (those stand in the detail). Only a trusted back end can call.
+fn internal(error: &PgError) -> FieldError {
+    let (sqlstate, message) = (error.sqlstate(), &error.message);
+    let hint = match sqlstate.as_str() {
+        "42P01" | "3F000" if message.contains("registrar_private") || message.contains("auth.") => {
+            "Run SELECT registrar.setup(); as superuser: a part of registrar is missing.".to_owned()
+        }
+        _ => format!("PostgreSQL says {sqlstate}: {message}. A trigger on auth.users may have raised it."),
+    };
+    FieldError::of_call(ErrorCode::Internal, "The database refused a statement; nothing was written.").with_hint(hint)
+}

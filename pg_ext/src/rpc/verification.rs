@@ -1,0 +1,88 @@
+//! `verify_email` and `resend_verification`.
+
+use pgrx::prelude::*;
+use pgrx::spi::SpiClient;
+use registrar_core::{Email, ErrorCode, FieldError, Resent, Token, Verified};
+
+use super::answer::{Done, Refusal, answer};
+use super::registration::{email_exists, issue_token};
+use crate::pg::transaction_start;
+use crate::store::audit_log::Action;
+use crate::store::{identities, pending_registrations, profiles, users, verification_tokens};
+
+#[pg_extern(security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn verify_email(p_token: default!(Option<String>, "NULL")) -> pgrx::JsonB {
+    let token = p_token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+    let parsed = token.and_then(Token::parse);
+    answer(Action::VerifyEmail, |client| match (&parsed, token) {
+        (Some(token), _) => verify(client, token),
+        (None, Some(_)) => Err(invalid("This is not a verification token.").into()),
+        (None, None) => Err(FieldError::invalid("token", "A token is required.").into()),
+    })
+}
+
+/// The user's row is locked before the token is read, as every call does: two calls with one token go one after the other.
+fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified>, Refusal> {
+    let now = transaction_start();
+    let user = users::lock_by_id(client, token.user_id());
+    let stored = user.as_ref().and_then(|user| verification_tokens::find(client, user.id));
+    let (Some(user), Some(stored)) = (user, stored) else {
+        return Err(invalid("The token is unknown.").into());
+    };
+    if stored.hash != token.hash() {
+        return Err(Refusal::of_user(user.id, invalid("The token is unknown, or a newer one has replaced it.")));
+    }
+    if stored.is_used {
+        return Err(Refusal::of_user(user.id, invalid("The token was already used.")));
+    }
+    if stored.expires_at <= now {
+        let error = FieldError::new("token", ErrorCode::TokenExpired, "The token has expired.");
+        return Err(Refusal::of_user(user.id, error.with_hint(ErrorCode::TokenExpired.hint())));
+    }
+    verification_tokens::use_up(client, user.id, now);
+    let pending = pending_registrations::take(client, user.id);
+    let user_id = user.id;
+    let done = |client: &mut SpiClient<'_>, user, message| {
+        let profile = profiles::read_primary(client, user_id);
+        Ok(Done { status: 200, message, user_id, data: Verified { user, profile } })
+    };
+    // Confirmed on another way in the meantime, by the owner of the mailbox or an administrator: whatever somebody
+    // registered since must not take effect any more.
+    if user.email_confirmed_at.is_some() {
+        return done(client, user, "Email was verified before");
+    }
+    let confirmed = match &pending {
+        Some(pending) => users::confirm_with_pending(client, &user, pending, now),
+        None => users::confirm(client, user_id, now),
+    };
+    identities::confirm(client, user_id, user.email.as_deref().unwrap_or_default(), now);
+    if pending.is_some() {
+        users::refill_profiles(client, user_id);
+    }
+    done(client, confirmed.unwrap_or(user), "Email verified successfully")
+}
+
+fn invalid(message: &'static str) -> FieldError {
+    FieldError::new("token", ErrorCode::TokenInvalid, message).with_hint(ErrorCode::TokenInvalid.hint())
+}
+
+#[pg_extern(security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn resend_verification(p_email: default!(Option<String>, "NULL")) -> pgrx::JsonB {
+    let email = Email::parse(p_email.as_deref().unwrap_or_default());
+    answer(Action::ResendVerification, |client| resend(client, email.as_ref().map_err(Clone::clone)?))
+}
+
+fn resend(client: &mut SpiClient<'_>, email: &Email) -> Result<Done<Resent>, Refusal> {
+    let Some(user) = users::lock_by_email(client, email.as_str()) else {
+        let error = FieldError::new("email", ErrorCode::UserNotFound, "There is no user with this email.");
+        return Err(error.with_hint(ErrorCode::UserNotFound.hint()).into());
+    };
+    if user.email_confirmed_at.is_some() {
+        return Err(Refusal::of_user(user.id, email_exists()));
+    }
+    let verification = issue_token(client, user.id);
+    let user_id = user.id;
+    Ok(Done { status: 200, message: "A new token was issued", user_id, data: Resent { user, verification } })
+}

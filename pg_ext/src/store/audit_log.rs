@@ -1,0 +1,60 @@
+//! `registrar_private.audit_log`: what was asked, by whom, and how it ended.
+
+use pgrx::datum::{Inet, TimestampWithTimeZone};
+use pgrx::pg_sys::BuiltinOid::{INETOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::spi::SpiClient;
+use uuid::Uuid;
+
+use super::pg_uuid;
+use super::plans::Statement;
+use crate::{origin, pg};
+
+/// What was asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Action {
+    Register,
+    VerifyEmail,
+    ResendVerification,
+    FillProfile,
+}
+
+impl Action {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Register => "register",
+            Self::VerifyEmail => "verify_email",
+            Self::ResendVerification => "resend_verification",
+            Self::FillProfile => "fill_profile",
+        }
+    }
+}
+
+static RECORD: Statement = Statement::new(
+    "INSERT INTO registrar_private.audit_log (user_id, occurred_at, actor_role, action, outcome, address, user_agent, detail)
+     VALUES (coalesce($1, '00000000-0000-0000-0000-000000000000'), $2, $3, $4, $5, $6, $7, $8)",
+    &[UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, INETOID, TEXTOID, TEXTOID],
+);
+
+/// Records how an action ended: `ok` or an error code. `detail` is the cause of an internal error.
+pub(crate) fn record(
+    client: &mut SpiClient<'_>,
+    action: Action,
+    outcome: &str,
+    user_id: Option<Uuid>,
+    detail: Option<&str>,
+) {
+    let origin = origin::current();
+    RECORD.run(
+        client,
+        &[
+            user_id.map(pg_uuid).into(),
+            TimestampWithTimeZone::from(pg::transaction_start()).into(),
+            pg::caller_role().into(),
+            action.as_str().into(),
+            outcome.into(),
+            origin.address.map(|address| Inet(address.to_string())).into(),
+            origin.user_agent.into(),
+            detail.into(),
+        ],
+    );
+}

@@ -1,0 +1,89 @@
+//! Statements prepared once for each backend. Preparing at every call would make it two to three times slower.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::{BuiltinOid, Oid, PgOid};
+use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiTupleTable};
+
+/// A statement of registrar's: its text, which may depend on the columns that `auth.users` has, and its parameters' types.
+pub(crate) struct Statement {
+    text: Text,
+    types: &'static [BuiltinOid],
+}
+
+enum Text {
+    Fixed(&'static str),
+    Made(fn(&mut SpiClient<'_>) -> String),
+}
+
+impl Statement {
+    /// A statement whose text is always the same.
+    pub(crate) const fn new(text: &'static str, types: &'static [BuiltinOid]) -> Self {
+        Self { text: Text::Fixed(text), types }
+    }
+
+    /// A statement whose text is made from the catalogue when it is first needed.
+    pub(crate) const fn made_by(make: fn(&mut SpiClient<'_>) -> String, types: &'static [BuiltinOid]) -> Self {
+        Self { text: Text::Made(make), types }
+    }
+
+    /// Executes the statement with a snapshot of its own, so that it sees what was committed a moment ago.
+    pub(crate) fn run<'c>(
+        &'static self,
+        client: &mut SpiClient<'c>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> SpiTupleTable<'c> {
+        let plan = self.plan(client);
+        client.update(&*plan, None, arguments).expect("a kept plan takes the arguments it was prepared with")
+    }
+
+    fn plan(&'static self, client: &mut SpiClient<'_>) -> Rc<OwnedPreparedStatement> {
+        let key: *const Statement = self;
+        if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).cloned()) {
+            return plan;
+        }
+        let types: Vec<PgOid> = self.types.iter().map(|&oid| PgOid::BuiltIn(oid)).collect();
+        let prepared = match self.text {
+            Text::Fixed(text) => client.prepare_mut(text, &types),
+            Text::Made(make) => {
+                let text = make(client);
+                client.prepare_mut(text.as_str(), &types)
+            }
+        };
+        let plan = Rc::new(prepared.expect("PostgreSQL either prepares a statement or raises").keep());
+        PLANS.with_borrow_mut(|plans| plans.insert(key, Rc::clone(&plan)));
+        plan
+    }
+}
+
+/// Executes a statement whose text stands in a table, e.g. one made for a table of the app's.
+pub(crate) fn run_text<'c>(
+    client: &mut SpiClient<'c>,
+    text: &str,
+    types: &[Oid],
+    arguments: &[DatumWithOid<'_>],
+) -> SpiTupleTable<'c> {
+    let known = TEXT_PLANS.with_borrow(|plans| plans.get(text).cloned());
+    let plan = known.unwrap_or_else(|| {
+        let types: Vec<PgOid> = types.iter().map(|&oid| PgOid::from(oid)).collect();
+        let prepared = client.prepare_mut(text, &types).expect("PostgreSQL either prepares a statement or raises");
+        let plan = Rc::new(prepared.keep());
+        TEXT_PLANS.with_borrow_mut(|plans| plans.insert(text.to_owned(), Rc::clone(&plan)));
+        plan
+    });
+    client.update(&*plan, None, arguments).expect("a kept plan takes the arguments it was prepared with")
+}
+
+thread_local! {
+    static PLANS: RefCell<HashMap<*const Statement, Rc<OwnedPreparedStatement>>> = RefCell::default();
+    static TEXT_PLANS: RefCell<HashMap<String, Rc<OwnedPreparedStatement>>> = RefCell::default();
+}
+
+/// Forgets every plan, so that the next call makes its statements for the tables as they are now.
+pub(crate) fn forget_all() {
+    PLANS.take();
+    TEXT_PLANS.take();
+}

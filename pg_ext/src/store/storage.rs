@@ -1,0 +1,113 @@
+//! Everything outside the extension: what `setup()` makes, in the order in which it makes it.
+
+use pgrx::pg_sys::Oid;
+use pgrx::spi::SpiClient;
+
+use crate::pg;
+
+const AUTH_ROLES: &str = include_str!("../../sql/auth/roles.sql");
+const AUTH_USERS: &str = include_str!("../../sql/auth/users.sql");
+const AUTH_IDENTITIES: &str = include_str!("../../sql/auth/identities.sql");
+const AUTH_FUNCTIONS: &str = include_str!("../../sql/auth/functions.sql");
+const AUTH_ACCESS: &str = include_str!("../../sql/repeatable/auth_access.sql");
+const API_ACCESS: &str = include_str!("../../sql/repeatable/api_access.sql");
+const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
+
+/// The migrations of `registrar_private`, in order. One that was released is never changed again.
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("001_roles", include_str!("../../sql/storage/001_roles.sql")),
+    ("002_verification_tokens", include_str!("../../sql/storage/002_verification_tokens.sql")),
+    ("003_pending_registrations", include_str!("../../sql/storage/003_pending_registrations.sql")),
+    ("004_idempotency_keys", include_str!("../../sql/storage/004_idempotency_keys.sql")),
+    ("005_audit_log", include_str!("../../sql/storage/005_audit_log.sql")),
+    ("006_profile_tables", include_str!("../../sql/storage/006_profile_tables.sql")),
+    ("007_profile_failures", include_str!("../../sql/storage/007_profile_failures.sql")),
+];
+
+/// Makes what is missing and returns its names. Another session that does the same waits until this one's transaction has
+/// ended, and then finds nothing to do.
+///
+/// # Errors
+/// A sentence where the schema `registrar_private` is somebody else's: its tables could be traps.
+pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
+    let mut made = Vec::new();
+    run(client, "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('registrar.setup', 0))");
+    run(client, AUTH_ROLES);
+    if !table_exists(client, "auth.users") {
+        run(client, AUTH_USERS);
+        made.push("auth.users".to_owned());
+    }
+    if !table_exists(client, "auth.identities") {
+        run(client, AUTH_IDENTITIES);
+        made.push("auth.identities".to_owned());
+    }
+    run(client, AUTH_FUNCTIONS);
+    run(client, AUTH_ACCESS);
+    match schema_owner(client)?.as_deref() {
+        None => {
+            run(client, "CREATE SCHEMA registrar_private AUTHORIZATION registrar_owner");
+            made.push("registrar_private".to_owned());
+        }
+        Some("registrar_owner") => {}
+        Some(other) => return Err(format!("The schema registrar_private belongs to {other}, not to registrar_owner.")),
+    }
+    made.extend(pg::as_role(owner(client), || migrate(client)));
+    run(client, API_ACCESS);
+    if !exists(
+        client,
+        "SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'auth.users'::regclass AND tgname = 'registrar_handle_new_user'",
+    ) {
+        run(client, TRIGGER);
+        made.push("trigger registrar_handle_new_user on auth.users".to_owned());
+    }
+    Ok(made)
+}
+
+fn migrate(client: &mut SpiClient<'_>) -> Vec<String> {
+    if !table_exists(client, "registrar_private.migrations") {
+        run(
+            client,
+            "CREATE TABLE registrar_private.migrations (name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+             COMMENT ON TABLE registrar_private.migrations IS 'The migrations that registrar.setup() has applied.'",
+        );
+    }
+    let mut applied = Vec::new();
+    for (name, script) in MIGRATIONS {
+        let claimed = client
+            .update(
+                "INSERT INTO registrar_private.migrations (name) VALUES ($1) ON CONFLICT DO NOTHING",
+                None,
+                &[(*name).into()],
+            )
+            .expect("a plain INSERT");
+        if claimed.len() == 1 {
+            run(client, script);
+            applied.push(format!("registrar_private: {name}"));
+        }
+    }
+    applied
+}
+
+fn run(client: &mut SpiClient<'_>, script: &str) {
+    client.update(script, None, &[]).expect("PostgreSQL either runs a script or raises");
+}
+
+fn exists(client: &mut SpiClient<'_>, query: &str) -> bool {
+    !client.update(query, Some(1), &[]).expect("a catalogue query").is_empty()
+}
+
+fn table_exists(client: &mut SpiClient<'_>, name: &str) -> bool {
+    exists(client, &format!("SELECT WHERE to_regclass('{name}') IS NOT NULL"))
+}
+
+fn schema_owner(client: &mut SpiClient<'_>) -> Result<Option<String>, String> {
+    let query =
+        "SELECT pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'registrar_private'";
+    let row = client.update(query, Some(1), &[]).expect("a catalogue query").first();
+    if row.is_empty() { Ok(None) } else { row.get_one().map_err(|error| error.to_string()) }
+}
+
+fn owner(client: &mut SpiClient<'_>) -> Oid {
+    let row = client.update("SELECT 'registrar_owner'::regrole::oid", Some(1), &[]).expect("a catalogue query").first();
+    row.get_one().ok().flatten().expect("the install script made the role")
+}

@@ -1,0 +1,250 @@
+//! `auth.users`: written as Supabase Auth writes it, in whatever columns this database has.
+
+use pgrx::JsonB;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::spi::{SpiClient, SpiTupleTable};
+use registrar_core::UserSummary;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::columns::Columns;
+use super::pending_registrations::PendingRegistration;
+use super::plans::Statement;
+use super::profiles;
+use super::{from_pg_uuid, pg_uuid};
+use crate::pg::Timestamp;
+
+/// A user to be inserted.
+pub(crate) struct NewUser<'a> {
+    pub(crate) id: Uuid,
+    pub(crate) email: &'a str,
+    /// Digits without `+`.
+    pub(crate) phone: Option<&'a str>,
+    pub(crate) password_hash: Option<&'a str>,
+    pub(crate) role: &'a str,
+    pub(crate) metadata: &'a Map<String, Value>,
+}
+
+/// Each column that a registration writes, and with what. Every token column is '', which Supabase Auth can read, and not
+/// NULL, which it cannot.
+const INSERTED: &[(&str, &str)] = &[
+    ("instance_id", "'00000000-0000-0000-0000-000000000000'"),
+    ("id", "$1"),
+    ("aud", "'authenticated'"),
+    ("role", "'authenticated'"),
+    ("email", "$2"),
+    ("encrypted_password", "coalesce($3, '')"),
+    ("phone", "$4"),
+    ("raw_app_meta_data", "$5"),
+    ("raw_user_meta_data", "$6"),
+    ("created_at", "$7"),
+    ("updated_at", "$7"),
+    ("confirmation_token", "''"),
+    ("recovery_token", "''"),
+    ("email_change_token_new", "''"),
+    ("email_change", "''"),
+    ("email_change_token_current", "''"),
+    ("email_change_confirm_status", "0"),
+    ("phone_change", "''"),
+    ("phone_change_token", "''"),
+    ("reauthentication_token", "''"),
+    ("is_super_admin", "false"),
+    ("is_sso_user", "false"),
+    ("is_anonymous", "false"),
+];
+
+static INSERT: Statement = Statement::made_by(
+    |client| Columns::of_auth(client, "users").insert_statement("users", INSERTED) + " ON CONFLICT DO NOTHING",
+    &[UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID],
+);
+
+/// Inserts a user, unless e-mail or phone are taken: then nothing happens and the answer is `false`. Of two calls racing
+/// for one e-mail the second waits here for the first.
+pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) -> bool {
+    let app_metadata = json!({"provider": "email", "providers": ["email"], "role": user.role});
+    let inserted = INSERT.run(
+        client,
+        &[
+            pg_uuid(user.id).into(),
+            user.email.into(),
+            user.password_hash.into(),
+            user.phone.into(),
+            JsonB(app_metadata).into(),
+            JsonB(Value::Object(user_metadata(user.id, user.email, false, user.metadata))).into(),
+            TimestampWithTimeZone::from(now).into(),
+        ],
+    );
+    inserted.len() == 1
+}
+
+/// The app's metadata with the claims that Supabase Auth keeps beside them, which no client can make up.
+pub(crate) fn user_metadata(id: Uuid, email: &str, verified: bool, app: &Map<String, Value>) -> Map<String, Value> {
+    let mut metadata = app.clone();
+    metadata.insert("sub".into(), id.to_string().into());
+    metadata.insert("email".into(), email.into());
+    metadata.insert("email_verified".into(), verified.into());
+    metadata.insert("phone_verified".into(), false.into());
+    metadata
+}
+
+/// What [`summary`] reads, as a list of columns.
+fn summary_columns(columns: &Columns) -> String {
+    format!(
+        "id, email::text, {}, raw_app_meta_data ->> 'role', email_confirmed_at, coalesce(created_at, now()), coalesce(updated_at, now())",
+        columns.or_null("phone", "text"),
+    )
+}
+
+fn summary(rows: SpiTupleTable<'_>) -> Option<UserSummary> {
+    let row = rows.first();
+    if row.is_empty() {
+        return None;
+    }
+    let time =
+        |place| row.get::<TimestampWithTimeZone>(place).ok().flatten().map(|time| Timestamp::from(time).to_utc());
+    Some(UserSummary {
+        id: row.get(1).ok().flatten().map(from_pg_uuid)?,
+        email: row.get(2).ok().flatten(),
+        phone: row.get::<String>(3).ok().flatten().filter(|phone| !phone.is_empty()).map(|digits| format!("+{digits}")),
+        role: row.get(4).ok().flatten(),
+        email_confirmed_at: time(5),
+        created_at: time(6)?,
+        updated_at: time(7)?,
+    })
+}
+
+// NO KEY UPDATE: calls for one user go one after the other, and foreign keys to the row are not held up.
+static LOCK_BY_EMAIL: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        let not_sso = if columns.has("is_sso_user") { "AND is_sso_user = false" } else { "" };
+        format!("SELECT {} FROM auth.users WHERE email = $1 {not_sso} FOR NO KEY UPDATE", summary_columns(&columns))
+    },
+    &[TEXTOID],
+);
+
+/// The user of an e-mail address, locked to the end of the transaction. Users of single sign-on are not found: their
+/// address is their provider's business.
+pub(crate) fn lock_by_email(client: &mut SpiClient<'_>, email: &str) -> Option<UserSummary> {
+    summary(LOCK_BY_EMAIL.run(client, &[email.into()]))
+}
+
+static LOCK_BY_ID: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        format!("SELECT {} FROM auth.users WHERE id = $1 FOR NO KEY UPDATE", summary_columns(&columns))
+    },
+    &[UUIDOID],
+);
+
+/// The user of an id, locked to the end of the transaction.
+pub(crate) fn lock_by_id(client: &mut SpiClient<'_>, id: Uuid) -> Option<UserSummary> {
+    summary(LOCK_BY_ID.run(client, &[pg_uuid(id).into()]))
+}
+
+static PHONE_OWNER: Statement = Statement::made_by(
+    |client| match Columns::of_auth(client, "users").has("phone") {
+        true => "SELECT id FROM auth.users WHERE phone = $1".to_owned(),
+        false => "SELECT NULL::uuid WHERE $1 IS NULL".to_owned(),
+    },
+    &[TEXTOID],
+);
+
+/// Whose phone number it is.
+pub(crate) fn phone_owner(client: &mut SpiClient<'_>, digits: &str) -> Option<Uuid> {
+    PHONE_OWNER.run(client, &[digits.into()]).first().get_one().ok().flatten().map(from_pg_uuid)
+}
+
+/// What a verification changes: `raw_user_meta_data` only where it is an object, since some servers keep a string there.
+const CONFIRMED: &[(&str, &str)] = &[
+    ("email_confirmed_at", "$2"),
+    ("updated_at", "$2"),
+    ("confirmation_token", "''"),
+    (
+        "raw_user_meta_data",
+        "CASE jsonb_typeof(raw_user_meta_data) WHEN 'object' THEN raw_user_meta_data || '{\"email_verified\": true}' ELSE raw_user_meta_data END",
+    ),
+];
+
+static CONFIRM: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        let update = columns.update_statement("users", CONFIRMED);
+        format!("{update} WHERE id = $1 RETURNING {}", summary_columns(&columns))
+    },
+    &[UUIDOID, TIMESTAMPTZOID],
+);
+
+/// Marks the e-mail address as verified.
+pub(crate) fn confirm(client: &mut SpiClient<'_>, id: Uuid, now: Timestamp) -> Option<UserSummary> {
+    summary(CONFIRM.run(client, &[pg_uuid(id).into(), TimestampWithTimeZone::from(now).into()]))
+}
+
+/// What a verification changes where a newer registration waits: everything that registration brought. A phone number
+/// that somebody else took in the meantime is left out.
+const CONFIRMED_WITH_PENDING: &[(&str, &str)] = &[
+    ("email_confirmed_at", "$2"),
+    ("updated_at", "$2"),
+    ("confirmation_token", "''"),
+    ("encrypted_password", "coalesce($3, '')"),
+    (
+        "phone",
+        "CASE WHEN EXISTS (SELECT FROM auth.users AS other WHERE other.phone = $4 AND other.id <> $1) THEN users.phone ELSE coalesce($4, users.phone) END",
+    ),
+    (
+        "raw_app_meta_data",
+        "CASE jsonb_typeof(raw_app_meta_data) WHEN 'object' THEN raw_app_meta_data ELSE '{}' END || jsonb_build_object('role', $5)",
+    ),
+    ("raw_user_meta_data", "$6"),
+];
+
+static CONFIRM_WITH_PENDING: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        let update = columns.update_statement("users", CONFIRMED_WITH_PENDING);
+        format!("{update} WHERE id = $1 RETURNING {}", summary_columns(&columns))
+    },
+    &[UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID],
+);
+
+/// Marks the e-mail address as verified, and puts the newest registration in force.
+pub(crate) fn confirm_with_pending(
+    client: &mut SpiClient<'_>,
+    user: &UserSummary,
+    pending: &PendingRegistration,
+    now: Timestamp,
+) -> Option<UserSummary> {
+    let email = user.email.as_deref().unwrap_or_default();
+    let metadata = user_metadata(user.id, email, true, &pending.metadata);
+    summary(CONFIRM_WITH_PENDING.run(
+        client,
+        &[
+            pg_uuid(user.id).into(),
+            TimestampWithTimeZone::from(now).into(),
+            pending.password_hash.as_deref().into(),
+            pending.phone.as_deref().into(),
+            pending.role.as_str().into(),
+            JsonB(Value::Object(metadata)).into(),
+        ],
+    ))
+}
+
+static PROFILE_SOURCE: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        format!(
+            "SELECT email::text, {}, raw_user_meta_data, raw_app_meta_data FROM auth.users WHERE id = $1",
+            columns.or_null("phone", "text")
+        )
+    },
+    &[UUIDOID],
+);
+
+/// Fills the profiles of a user anew, after the metadata has changed.
+pub(crate) fn refill_profiles(client: &mut SpiClient<'_>, id: Uuid) {
+    let row = PROFILE_SOURCE.run(client, &[pg_uuid(id).into()]).first();
+    let text = |place| row.get::<String>(place).ok().flatten();
+    let json = |place| row.get::<JsonB>(place).ok().flatten();
+    profiles::refill_all(id, &[pg_uuid(id).into(), text(1).into(), text(2).into(), json(3).into(), json(4).into()]);
+}

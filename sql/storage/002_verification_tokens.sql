@@ -1,0 +1,12 @@
+-- One row for each user and purpose, whose newest token replaces the one before: that there is one live token, and that it
+-- is the newest, follows from the primary key.
+CREATE TABLE registrar_private.verification_tokens (
+    user_id uuid NOT NULL REFERENCES auth.users (id) ON UPDATE CASCADE ON DELETE CASCADE,
+    purpose text NOT NULL CHECK (purpose = 'email'),
+    token_hash bytea NOT NULL CHECK (octet_length(token_hash) = 32),
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz,
+    PRIMARY KEY (user_id, purpose)
+);
+COMMENT ON TABLE registrar_private.verification_tokens IS 'The newest verification token of each user, as its SHA-256.';
