@@ -1,1 +1,50 @@
-//! The client.
+//! Client of the **registrar** PostgreSQL extension: register a user, verify the e-mail, resend the token; each one HTTP
+//! call that is one transaction.
+//!
+//! ```no_run
+//! use registrar_client::{Client, Error, ErrorCode, NewUser};
+//!
+//! # async fn run(key: &str) -> Result<(), Error> {
+//! let client = Client::builder().url("https://project.supabase.co").service_role_key(key).build()?;
+//!
+//! match client.register(NewUser::new("user@example.com").full_name("Full Name")).await {
+//!     Ok(registration) => {
+//!         let verification = registration.verification.expect("a new user has a token");
+//!         // … send it by e-mail; what the user brings back is verified:
+//!         client.verify_email(verification.token.as_str()).await?;
+//!     }
+//!     Err(Error::Api { code: ErrorCode::EmailExists, .. }) => println!("Sign in instead."),
+//!     Err(error) => return Err(error),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The address is a Supabase project ([`ClientBuilder::url`]) or a bare PostgREST ([`ClientBuilder::postgrest_url`]).
+//! The key is that of `service_role`, so this crate belongs in a back end, never in an app that users hold.
+//!
+//! The client is thin. Every rule is the database's; the client only hashes passwords before they leave the process,
+//! repeats what is safe to repeat ([`Retry`]) and turns every answer into a type. [`Error`] says for each failure what
+//! it means and what to do. Passwords, tokens and keys stand in no `Debug` output, log or error of this crate.
+//!
+//! It runs on Tokio. TLS is rustls with ring and the certificates of the operating system (`SSL_CERT_FILE` names others);
+//! no process-wide crypto provider is needed. The proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are used.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod answer;
+mod client;
+mod config;
+mod error;
+mod registration;
+mod retry;
+mod tls;
+mod verification;
+
+pub use client::Client;
+pub use config::ClientBuilder;
+pub use error::{Error, Result};
+pub use registrar_core::{Envelope, ErrorCode, FieldError, Registration, Resent, UserSummary, Verification, Verified};
+pub use registration::NewUser;
+pub use retry::Retry;
+pub use secrecy::{ExposeSecret, SecretString};

@@ -1,0 +1,126 @@
+//! How a result is printed.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use comfy_table::{Table, presets};
+use registrar_client::{Envelope, UserSummary, Verification};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// The shape of what stands on stdout.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table for people
+    Table,
+    /// One JSON document on one line
+    Json,
+}
+
+/// Rows of a name and a value.
+#[derive(Default)]
+pub(crate) struct Rows(Vec<(String, String)>);
+
+impl Rows {
+    pub(crate) fn user(mut self, user: &UserSummary) -> Self {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        self.push("user id", user.id);
+        self.push("email", text(&user.email));
+        self.push("phone", text(&user.phone));
+        self.push("role", text(&user.role));
+        self.push("email confirmed at", user.email_confirmed_at.map(|time| time.to_rfc3339()).unwrap_or_default());
+        self.push("created at", user.created_at.to_rfc3339());
+        self.push("updated at", user.updated_at.to_rfc3339());
+        self
+    }
+
+    /// One row for each column of the profile.
+    pub(crate) fn profile(mut self, profile: Option<&Value>) -> Self {
+        match profile {
+            None => self.push("profile", "none"),
+            Some(Value::Object(columns)) => {
+                for (column, value) in columns {
+                    self.push(&format!("profile {column}"), plain(value));
+                }
+            }
+            Some(other) => self.push("profile", other),
+        }
+        self
+    }
+
+    pub(crate) fn verification(mut self, verification: &Verification) -> Self {
+        self.push("token", &verification.token);
+        self.push("token expires at", verification.expires_at.to_rfc3339());
+        self
+    }
+
+    fn push(&mut self, name: &str, value: impl ToString) {
+        self.0.push((printable(name), printable(&value.to_string())));
+    }
+}
+
+/// Prints a success.
+pub(crate) fn print<T: Serialize>(format: Format, message: &'static str, data: T, rows: Rows) -> Result<(), Failure> {
+    match format {
+        Format::Json => print_json(&Envelope::success(message, data)),
+        Format::Table => {
+            // Cells are never wrapped, so that a token can be copied in one piece.
+            let mut table = Table::new();
+            table.load_style(presets::UTF8_FULL_CONDENSED);
+            for (name, value) in rows.0 {
+                table.add_row([name, value]);
+            }
+            write(&format!("{message}\n{table}\n"))
+        }
+    }
+}
+
+pub(crate) fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string(document).expect("an envelope is JSON");
+    write(&format!("{json}\n"))
+}
+
+/// Writes to stdout. A reader that has gone away has read what it wanted.
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(source) => Err(Failure::Io { what: "The result cannot be written", source }),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The text without what would steer a terminal: names and messages come from elsewhere.
+pub(crate) fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_profile_is_a_row_for_each_column() {
+        let profile = json!({"full_name": "Full Name", "phone": null, "tags": ["a"]});
+        let rows = Rows::default().profile(Some(&profile)).0;
+        let expected = [("profile full_name", "Full Name"), ("profile phone", ""), ("profile tags", "[\"a\"]")];
+        assert_eq!(rows, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn control_characters_are_escaped() {
+        assert_eq!(printable("a\u{1b}[31m\nü"), "a\\u{1b}[31m\\nü");
+    }
+}

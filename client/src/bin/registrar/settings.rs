@@ -1,0 +1,137 @@
+//! Where the server is and with which key it is called: the environment, then `.env`.
+
+use std::collections::HashMap;
+
+use registrar_client::{Client, ClientBuilder, Error};
+
+use crate::failure::Failure;
+
+const SUPABASE_URL: &str = "SUPABASE_URL";
+const POSTGREST_URL: &str = "POSTGREST_URL";
+const SERVICE_ROLE_KEY: &str = "SUPABASE_SERVICE_ROLE_KEY";
+const TESTING_MODE: &str = "TESTING_MODE";
+
+/// One place that settings come from.
+type Source = HashMap<String, String>;
+
+/// The settings of this run. An empty value is the same as none.
+pub(crate) struct Settings {
+    environment: Source,
+    file: Source,
+    unreadable_lines: usize,
+}
+
+impl Settings {
+    pub(crate) fn load() -> Self {
+        let names = [SUPABASE_URL, POSTGREST_URL, SERVICE_ROLE_KEY, TESTING_MODE];
+        let environment = names
+            .iter()
+            .filter_map(|&name| Some((name.to_owned(), std::env::var_os(name)?.to_string_lossy().into_owned())))
+            .collect();
+        let mut settings = Self { environment, file: Source::new(), unreadable_lines: 0 };
+        // No file is the normal case. A line that cannot be read may be another program's business, and quoting it could
+        // show a secret: it is only counted.
+        for line in dotenvy::dotenv_iter().into_iter().flatten() {
+            match line {
+                Ok((name, value)) => drop(settings.file.insert(name, value)),
+                Err(_) => settings.unreadable_lines += 1,
+            }
+        }
+        settings
+    }
+
+    pub(crate) fn testing_mode(&self) -> bool {
+        self.get(TESTING_MODE).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
+    }
+
+    /// The client with address and key set.
+    pub(crate) fn build(&self, builder: ClientBuilder) -> Result<Client, Failure> {
+        let key = self.get(SERVICE_ROLE_KEY).ok_or_else(|| {
+            self.missing(format!("{SERVICE_ROLE_KEY} is not set."), "Set it in the environment or in .env.")
+        })?;
+        let (name, address) = self.address()?;
+        let builder = if name == SUPABASE_URL { builder.url(address) } else { builder.postgrest_url(address) };
+        builder.service_role_key(key).build().map_err(|error| match error {
+            Error::Config { setting: "service_role_key", message } => malformed(SERVICE_ROLE_KEY, &message),
+            Error::Config { setting: "url" | "postgrest_url", message } => malformed(name, &message),
+            other => other.into(),
+        })
+    }
+
+    /// The name and value of the address. The source that names one first counts, so that a variable overrides a `.env` that
+    /// has the other one.
+    fn address(&self) -> Result<(&'static str, &str), Failure> {
+        for source in [&self.environment, &self.file] {
+            match (lookup(source, SUPABASE_URL), lookup(source, POSTGREST_URL)) {
+                (Some(project), None) => return Ok((SUPABASE_URL, project)),
+                (None, Some(address)) => return Ok((POSTGREST_URL, address)),
+                (None, None) => {}
+                (Some(_), Some(_)) => {
+                    return Err(Failure::usage(
+                        format!("Both {SUPABASE_URL} and {POSTGREST_URL} are set."),
+                        "Keep the first for a Supabase project, or the second for a bare PostgREST.",
+                    ));
+                }
+            }
+        }
+        Err(self.missing(
+            format!("Neither {SUPABASE_URL} nor {POSTGREST_URL} is set."),
+            "Set one of them in the environment or in .env: SUPABASE_URL for a Supabase project, POSTGREST_URL for a bare \
+             PostgREST.",
+        ))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        lookup(&self.environment, name).or_else(|| lookup(&self.file, name))
+    }
+
+    fn missing(&self, mut message: String, hint: &'static str) -> Failure {
+        match self.unreadable_lines {
+            0 => {}
+            1 => message.push_str(" One line of .env could not be read."),
+            several => message.push_str(&format!(" {several} lines of .env could not be read.")),
+        }
+        Failure::usage(message, hint)
+    }
+}
+
+fn malformed(name: &str, message: &str) -> Failure {
+    Failure::usage(format!("{name}: {message}"), "Correct it in the environment or in .env.")
+}
+
+fn lookup<'a>(source: &'a Source, name: &str) -> Option<&'a str> {
+    source.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(environment: &[(&str, &str)], file: &[(&str, &str)]) -> Settings {
+        let source = |pairs: &[(&str, &str)]| pairs.iter().map(|&(n, v)| (n.to_owned(), v.to_owned())).collect();
+        Settings { environment: source(environment), file: source(file), unreadable_lines: 0 }
+    }
+
+    #[test]
+    fn the_environment_goes_before_the_file() {
+        let both = settings(&[(POSTGREST_URL, "http://a")], &[(SUPABASE_URL, "http://b"), (SERVICE_ROLE_KEY, "key")]);
+        assert_eq!(both.address().ok(), Some((POSTGREST_URL, "http://a")));
+        assert_eq!(both.get(SERVICE_ROLE_KEY), Some("key"));
+        let empty = settings(&[(POSTGREST_URL, "")], &[(SUPABASE_URL, "http://b")]);
+        assert_eq!(empty.address().ok(), Some((SUPABASE_URL, "http://b")));
+    }
+
+    #[test]
+    fn two_addresses_in_one_place_are_a_contradiction() {
+        let addresses = [(POSTGREST_URL, "http://a"), (SUPABASE_URL, "http://b")];
+        assert!(settings(&addresses, &[]).address().is_err());
+        assert!(settings(&[], &addresses).address().is_err());
+    }
+
+    #[test]
+    fn testing_mode_is_true_or_one() {
+        for (value, on) in [("true", true), ("TRUE", true), ("1", true), ("false", false), ("0", false), ("", false)] {
+            assert_eq!(settings(&[(TESTING_MODE, value)], &[]).testing_mode(), on, "{value:?}");
+        }
+    }
+}
