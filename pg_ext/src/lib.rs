@@ -18,4 +18,5 @@ extension_sql_file!("../sql/install/functions.sql", name = "functions", finalize
 #[pg_guard]
 extern "C-unwind" fn _PG_init() {
     settings::define();
+    pg::configuration::watch();
 }

@@ -1,9 +1,8 @@
-//! `handle_new_user`: the trigger on `auth.users` that gives every new user a profile.
+//! The triggers: `handle_new_user` on `auth.users`, `configuration_changed` on registrar's own tables.
 
 use pgrx::prelude::*;
-use uuid::Uuid;
 
-use crate::pg::TriggerRow;
+use crate::pg::{TriggerRow, configuration};
 use crate::store::profiles;
 
 /// `SET lock_timeout`: a profile table that a migration has locked must not hold up sign-ups; the profile is then queued.
@@ -16,17 +15,24 @@ use crate::store::profiles;
 "#)]
 fn handle_new_user<'a>(
     trigger: &'a PgTrigger<'a>,
-) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, PgHeapTupleError> {
-    let row = trigger.new().and_then(|tuple| tuple.get_by_name::<pgrx::Uuid>("id").ok().flatten());
-    if let (Some(id), Some(new)) = (row, TriggerRow::new(trigger)) {
-        let source = [
-            new.parameter("id", pg_sys::UUIDOID),
-            new.parameter("email", pg_sys::TEXTOID),
-            new.parameter("phone", pg_sys::TEXTOID),
-            new.parameter("raw_user_meta_data", pg_sys::JSONBOID),
-            new.parameter("raw_app_meta_data", pg_sys::JSONBOID),
-        ];
-        profiles::fill_all(Uuid::from_bytes(*id.as_bytes()), &source);
+) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgHeapTupleError> {
+    let row = TriggerRow::new(trigger);
+    if let Some(user_id) = row.uuid("id") {
+        profiles::fill_all(user_id, row.jsonb("raw_user_meta_data"));
     }
-    Ok(trigger.new())
+    // The result of an AFTER trigger is ignored.
+    Ok(None)
+}
+
+/// Makes every session forget what it remembers of a configuration table.
+#[pg_trigger(sql = r#"
+    CREATE FUNCTION registrar.configuration_changed() RETURNS trigger
+    LANGUAGE c
+    AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';
+"#)]
+fn configuration_changed<'a>(
+    trigger: &'a PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
+    configuration::announce_change(trigger.relid()?);
+    Ok(None)
 }

@@ -31,6 +31,8 @@ COMMENT ON FUNCTION registrar.resend_verification(text) IS
     'Replaces the verification token of an unverified e-mail address. 200 done; 404 user_not_found; 409 email_exists where it is verified.';
 COMMENT ON FUNCTION registrar.handle_new_user() IS
     'Trigger on auth.users: fills the attached profile tables for a new user. A failure never costs the sign-up; it is queued in registrar_private.profile_failures.';
+COMMENT ON FUNCTION registrar.configuration_changed() IS
+    'Trigger on registrar''s configuration tables: makes every session read them again.';
 COMMENT ON FUNCTION registrar.setup() IS
     'Makes and migrates everything outside the extension: roles, the auth schema where it is missing, registrar_private, the trigger on auth.users, grants. Idempotent; returns what it did. Run as superuser.';
 COMMENT ON FUNCTION registrar.create_profile_table(text) IS

@@ -1,6 +1,6 @@
 //! Who is calling, and on whose behalf a statement runs.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys::{self, Oid};
 
@@ -35,21 +35,4 @@ pub(crate) fn as_role<T>(role: Oid, work: impl FnOnce() -> T) -> T {
     // SAFETY: puts back what was read above.
     unsafe { pg_sys::SetUserIdAndSecContext(previous, context) };
     result
-}
-
-/// The owner of a table; `None` where there is no such table.
-pub(crate) fn table_owner(schema: &str, table: &str) -> Option<Oid> {
-    let (schema, table) = (CString::new(schema).ok()?, CString::new(table).ok()?);
-    // SAFETY: look-ups in the system caches; the tuple is read before it is released.
-    unsafe {
-        let namespace = pg_sys::get_namespace_oid(schema.as_ptr(), true);
-        let relation = pg_sys::get_relname_relid(table.as_ptr(), namespace);
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as c_int, relation.into());
-        if tuple.is_null() {
-            return None;
-        }
-        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
-        pg_sys::ReleaseSysCache(tuple);
-        Some(owner)
-    }
 }

@@ -1,7 +1,7 @@
 //! Calls into PostgreSQL whose errors are caught with every field. pgrx catches errors too, but drops constraint, table
 //! and context, which are what a developer needs to mend a failing profile.
 
-use std::ffi::{CString, c_char, c_int, c_long};
+use std::ffi::{CStr, CString, c_char, c_int, c_long};
 use std::ptr::NonNull;
 
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
@@ -23,7 +23,7 @@ unsafe extern "C-unwind" {
     fn AfterTriggerSetState(statement: *mut pg_sys::ConstraintsSetStmt);
 }
 
-/// A statement without result rows, prepared once and kept for the life of the backend.
+/// A statement prepared once and kept for the life of the backend.
 pub(crate) struct TrappedStatement(NonNull<pg_sys::_SPI_plan>);
 
 impl TrappedStatement {
@@ -40,8 +40,13 @@ impl TrappedStatement {
         Self(NonNull::new(plan).expect("SPI_prepare either returns a plan or raises"))
     }
 
-    /// Executes the statement. The caller must roll back the subtransaction it stands in when this returns `Err`.
-    pub(crate) fn execute(&self, _connected: &SpiClient<'_>, arguments: &[DatumWithOid<'_>]) -> Result<(), PgError> {
+    /// Executes the statement, and returns the text of the first column of the first row where it has one. The caller must
+    /// roll back the subtransaction it stands in when this returns `Err`.
+    pub(crate) fn execute(
+        &self,
+        _connected: &SpiClient<'_>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> Result<Option<String>, PgError> {
         let mut values: Vec<Datum> = Vec::with_capacity(arguments.len());
         let mut nulls: Vec<c_char> = Vec::with_capacity(arguments.len());
         for argument in arguments {
@@ -55,8 +60,23 @@ impl TrappedStatement {
         unsafe {
             trap(|| {
                 SPI_execute_plan(self.0.as_ptr(), values, nulls, false, 0);
-            })
+            })?;
+            Ok(first_value())
         }
+    }
+}
+
+/// # Safety
+/// Right after a statement was executed, before SPI is disconnected.
+unsafe fn first_value() -> Option<String> {
+    // SAFETY: the result, if any, belongs to the statement just executed; SPI_getvalue returns null or a C string.
+    unsafe {
+        let result = pg_sys::SPI_tuptable;
+        if result.is_null() || pg_sys::SPI_processed == 0 {
+            return None;
+        }
+        let value = pg_sys::SPI_getvalue(*(*result).vals, (*result).tupdesc, 1);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
     }
 }
 
@@ -91,6 +111,8 @@ unsafe fn trap(call: impl FnOnce()) -> Result<(), PgError> {
         let callbacks = pg_sys::error_context_stack;
         let jumped = call_with_sigsetjmp(false, |jump_buffer: &SigJmpBufFields| {
             pg_sys::PG_exception_stack = (&raw const *jump_buffer).cast_mut().cast();
+            // The error's context shall say what happened within the call, not how registrar came to it.
+            pg_sys::error_context_stack = std::ptr::null_mut();
             call();
             0
         });

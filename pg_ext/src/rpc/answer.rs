@@ -1,12 +1,12 @@
 //! What every call has in common: it is done whole or not at all, recorded, and answered in the envelope of the contract.
 
+use pgrx::Spi;
 use pgrx::spi::SpiClient;
-use pgrx::{JsonB, Spi};
 use registrar_core::{Envelope, ErrorCode, FieldError};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::pg::{self, PgError, subtransaction};
+use crate::pg::{self, Jsonb, PgError, subtransaction};
 use crate::store::audit_log::{self, Action};
 use crate::store::plans;
 
@@ -54,7 +54,7 @@ impl Refusal {
 pub(super) fn answer<T: Serialize>(
     action: Action,
     call: impl Fn(&mut SpiClient<'_>) -> Result<Done<T>, Refusal>,
-) -> JsonB {
+) -> Jsonb {
     let mut tries = 0;
     let outcome = loop {
         tries += 1;
@@ -74,7 +74,7 @@ pub(super) fn answer<T: Serialize>(
     match outcome {
         Ok(done) => {
             pg::set_response_status(done.status);
-            to_json(&Envelope::success(done.message, done.data))
+            Jsonb::of(&Envelope::success(done.message, done.data))
         }
         Err(Refusal::Raised(error)) if error.is_serialization_failure() => error.raise(),
         Err(Refusal::Raised(error)) => {
@@ -88,13 +88,9 @@ pub(super) fn answer<T: Serialize>(
     }
 }
 
-fn refuse(errors: Vec<FieldError>) -> JsonB {
+fn refuse(errors: Vec<FieldError>) -> Jsonb {
     pg::set_response_status(FieldError::outcome(&errors).status());
-    to_json(&Envelope::<()>::failure(errors))
-}
-
-fn to_json<T: Serialize>(envelope: &Envelope<T>) -> JsonB {
-    JsonB(serde_json::to_value(envelope).expect("an envelope has string keys only"))
+    Jsonb::of(&Envelope::<()>::failure(errors))
 }
 
 /// Records a refusal; where even that fails (no `setup()` yet, say) the caller still gets its answer.

@@ -11,12 +11,13 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::answer::{Done, Refusal, answer};
-use crate::pg::transaction_start;
+use crate::pg::{Jsonb, Timestamp, transaction_start};
 use crate::settings;
 use crate::store::audit_log::Action;
 use crate::store::pending_registrations::{self, PendingRegistration};
+use crate::store::profiles::{self, Profile};
 use crate::store::users::{self, NewUser};
-use crate::store::{idempotency_keys, identities, profiles, roles, verification_tokens};
+use crate::store::{idempotency_keys, identities, roles, verification_tokens};
 
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -30,7 +31,7 @@ fn register_user_with_token(
     p_password: default!(Option<String>, "NULL"),
     p_metadata: default!(Option<pgrx::JsonB>, "NULL"),
     p_idempotency_key: default!(Option<String>, "NULL"),
-) -> pgrx::JsonB {
+) -> Jsonb {
     let request = RegisterRequest {
         email: p_email,
         phone: p_phone,
@@ -68,7 +69,11 @@ struct Registrant {
 }
 
 /// Inserts first and asks afterwards: on the common path nothing is looked up, and no other call can get in between.
-fn register(client: &mut SpiClient<'_>, registrant: &Registrant, role: &str) -> Result<Done<Registration>, Refusal> {
+fn register(
+    client: &mut SpiClient<'_>,
+    registrant: &Registrant,
+    role: &str,
+) -> Result<Done<Registration<Profile>>, Refusal> {
     let now = transaction_start();
     let user = NewUser {
         id: Uuid::new_v4(),
@@ -78,13 +83,14 @@ fn register(client: &mut SpiClient<'_>, registrant: &Registrant, role: &str) -> 
         role,
         metadata: &registrant.metadata,
     };
-    if !users::insert(client, &user, now) {
+    let (inserted, profile) = profiles::filled_by(user.id, || users::insert(client, &user, now));
+    if !inserted {
         return register_again(client, registrant, role);
     }
     identities::insert(client, user.id, user.email, now);
     claim_key(client, registrant, user.id)?;
-    let verification = issue_token(client, user.id);
-    let profile = profiles::read_primary(client, user.id);
+    let verification = issue_token(client, user.id, verification_tokens::insert);
+    let profile = profile.or_else(|| profiles::read_primary(user.id));
     let summary = UserSummary {
         id: user.id,
         email: Some(user.email.to_owned()),
@@ -104,7 +110,7 @@ fn register_again(
     client: &mut SpiClient<'_>,
     registrant: &Registrant,
     role: &str,
-) -> Result<Done<Registration>, Refusal> {
+) -> Result<Done<Registration<Profile>>, Refusal> {
     let now = transaction_start();
     let user = users::lock_by_email(client, registrant.email.as_str());
     let phone_owner = registrant.phone.as_deref().and_then(|digits| users::phone_owner(client, digits));
@@ -124,7 +130,7 @@ fn register_again(
             return Err(Refusal::of_user(user.id, email_exists()));
         }
         let message = "User was registered before and is verified";
-        return Ok(registered_before(client, user, None, message));
+        return Ok(registered_before(user, None, message));
     }
     if phone_owner.is_some_and(|owner| owner != user.id) {
         return Err(Refusal::of_user(user.id, phone_exists()));
@@ -137,17 +143,16 @@ fn register_again(
         metadata: registrant.metadata.clone(),
     };
     pending_registrations::replace(client, user.id, &pending, now);
-    let verification = issue_token(client, user.id);
-    Ok(registered_before(client, user, Some(verification), "User is waiting for verification; a new token was issued"))
+    let verification = issue_token(client, user.id, verification_tokens::replace);
+    Ok(registered_before(user, Some(verification), "User is waiting for verification; a new token was issued"))
 }
 
 fn registered_before(
-    client: &mut SpiClient<'_>,
     user: UserSummary,
     verification: Option<Verification>,
     message: &'static str,
-) -> Done<Registration> {
-    let (user_id, profile) = (user.id, profiles::read_primary(client, user.id));
+) -> Done<Registration<Profile>> {
+    let (user_id, profile) = (user.id, profiles::read_primary(user.id));
     Done { status: 200, message, user_id, data: Registration { user, profile, verification } }
 }
 
@@ -161,12 +166,16 @@ fn claim_key(client: &mut SpiClient<'_>, registrant: &Registrant, user_id: Uuid)
         .into())
 }
 
-/// Makes the only live token of a user.
-pub(super) fn issue_token(client: &mut SpiClient<'_>, user_id: Uuid) -> Verification {
+/// Makes the only live token of a user; `store` inserts it, or replaces an older one.
+pub(super) fn issue_token(
+    client: &mut SpiClient<'_>,
+    user_id: Uuid,
+    store: fn(&mut SpiClient<'_>, &Token, Timestamp, Timestamp),
+) -> Verification {
     let token = Token::generate(user_id);
     let now = transaction_start();
     let expires_at = now.plus_seconds(settings::verification_token_lifetime());
-    verification_tokens::replace(client, &token, now, expires_at);
+    store(client, &token, now, expires_at);
     Verification { token: token.expose().to_owned(), expires_at: expires_at.to_utc() }
 }
 

@@ -67,7 +67,7 @@ fn create_profile_table(p_template: &str) -> String {
     let name = format!("public.{}", template.name);
     Spi::connect_mut(|client| {
         require_superuser(client, "create_profile_table()");
-        let attached = profile_tables::all(client);
+        let attached = profile_tables::load(client);
         if !attached.iter().any(|table| table.schema == "public" && table.name == template.name) {
             client.update(template.script, None, &[]).expect("PostgreSQL either runs a script or raises");
             profile_tables::attach(client, "public", template.name, template.user_column, template.fields);

@@ -6,13 +6,14 @@ use registrar_core::{Email, ErrorCode, FieldError, Resent, Token, Verified};
 
 use super::answer::{Done, Refusal, answer};
 use super::registration::{email_exists, issue_token};
-use crate::pg::transaction_start;
+use crate::pg::{Jsonb, transaction_start};
 use crate::store::audit_log::Action;
-use crate::store::{identities, pending_registrations, profiles, users, verification_tokens};
+use crate::store::profiles::{self, Profile};
+use crate::store::{identities, pending_registrations, users, verification_tokens};
 
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn verify_email(p_token: default!(Option<String>, "NULL")) -> pgrx::JsonB {
+fn verify_email(p_token: default!(Option<String>, "NULL")) -> Jsonb {
     let token = p_token.as_deref().map(str::trim).filter(|token| !token.is_empty());
     let parsed = token.and_then(Token::parse);
     answer(Action::VerifyEmail, |client| match (&parsed, token) {
@@ -23,7 +24,7 @@ fn verify_email(p_token: default!(Option<String>, "NULL")) -> pgrx::JsonB {
 }
 
 /// The user's row is locked before the token is read, as every call does: two calls with one token go one after the other.
-fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified>, Refusal> {
+fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Profile>>, Refusal> {
     let now = transaction_start();
     let user = users::lock_by_id(client, token.user_id());
     let stored = user.as_ref().and_then(|user| verification_tokens::find(client, user.id));
@@ -43,14 +44,14 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified>, R
     verification_tokens::use_up(client, user.id, now);
     let pending = pending_registrations::take(client, user.id);
     let user_id = user.id;
-    let done = |client: &mut SpiClient<'_>, user, message| {
-        let profile = profiles::read_primary(client, user_id);
+    let done = |user, message| {
+        let profile = profiles::read_primary(user_id);
         Ok(Done { status: 200, message, user_id, data: Verified { user, profile } })
     };
     // Confirmed on another way in the meantime, by the owner of the mailbox or an administrator: whatever somebody
     // registered since must not take effect any more.
     if user.email_confirmed_at.is_some() {
-        return done(client, user, "Email was verified before");
+        return done(user, "Email was verified before");
     }
     let confirmed = match &pending {
         Some(pending) => users::confirm_with_pending(client, &user, pending, now),
@@ -60,7 +61,7 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified>, R
     if pending.is_some() {
         users::refill_profiles(client, user_id);
     }
-    done(client, confirmed.unwrap_or(user), "Email verified successfully")
+    done(confirmed.unwrap_or(user), "Email verified successfully")
 }
 
 fn invalid(message: &'static str) -> FieldError {
@@ -69,7 +70,7 @@ fn invalid(message: &'static str) -> FieldError {
 
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn resend_verification(p_email: default!(Option<String>, "NULL")) -> pgrx::JsonB {
+fn resend_verification(p_email: default!(Option<String>, "NULL")) -> Jsonb {
     let email = Email::parse(p_email.as_deref().unwrap_or_default());
     answer(Action::ResendVerification, |client| resend(client, email.as_ref().map_err(Clone::clone)?))
 }
@@ -82,7 +83,7 @@ fn resend(client: &mut SpiClient<'_>, email: &Email) -> Result<Done<Resent>, Ref
     if user.email_confirmed_at.is_some() {
         return Err(Refusal::of_user(user.id, email_exists()));
     }
-    let verification = issue_token(client, user.id);
+    let verification = issue_token(client, user.id, verification_tokens::replace);
     let user_id = user.id;
     Ok(Done { status: 200, message: "A new token was issued", user_id, data: Resent { user, verification } })
 }

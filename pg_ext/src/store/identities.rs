@@ -1,6 +1,5 @@
 //! `auth.identities`: without a row there, Supabase Auth neither signs a user in nor links another provider.
 
-use pgrx::JsonB;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
@@ -10,7 +9,7 @@ use uuid::Uuid;
 use super::columns::Columns;
 use super::pg_uuid;
 use super::plans::Statement;
-use crate::pg::Timestamp;
+use crate::pg::{Jsonb, Timestamp};
 
 /// What a registration writes. Older versions of the table have the provider's id in a text column `id`.
 const INSERTED: &[(&str, &str)] = &[
@@ -36,8 +35,10 @@ static INSERT: Statement = Statement::made_by(
 
 /// Inserts the e-mail identity of a new user.
 pub(crate) fn insert(client: &mut SpiClient<'_>, user_id: Uuid, email: &str, now: Timestamp) {
-    let data = json!({"sub": user_id.to_string(), "email": email, "email_verified": false, "phone_verified": false});
-    INSERT.run(client, &[pg_uuid(user_id).into(), JsonB(data).into(), TimestampWithTimeZone::from(now).into()]);
+    let data = Jsonb::of(
+        &json!({"sub": user_id.to_string(), "email": email, "email_verified": false, "phone_verified": false}),
+    );
+    INSERT.run(client, &[pg_uuid(user_id).into(), data.into(), TimestampWithTimeZone::from(now).into()]);
 }
 
 static CONFIRM: Statement = Statement::new(

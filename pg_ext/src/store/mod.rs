@@ -9,6 +9,7 @@ pub(crate) mod plans;
 pub(crate) mod profile_failures;
 pub(crate) mod profile_tables;
 pub(crate) mod profiles;
+mod remembered;
 pub(crate) mod roles;
 pub(crate) mod storage;
 pub(crate) mod users;

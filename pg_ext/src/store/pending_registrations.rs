@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::pg_uuid;
 use super::plans::Statement;
-use crate::pg::Timestamp;
+use crate::pg::{Jsonb, Timestamp};
 
 /// The newest registration of a user who is not verified yet.
 pub(crate) struct PendingRegistration {
@@ -38,7 +38,7 @@ pub(crate) fn replace(client: &mut SpiClient<'_>, user_id: Uuid, pending: &Pendi
             pending.password_hash.as_deref().into(),
             pending.phone.as_deref().into(),
             pending.role.as_str().into(),
-            JsonB(Value::Object(pending.metadata.clone())).into(),
+            Jsonb::of(&pending.metadata).into(),
             TimestampWithTimeZone::from(now).into(),
         ],
     );

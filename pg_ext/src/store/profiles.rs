@@ -2,45 +2,46 @@
 //! app's tables, and what their triggers and defaults call gains none of registrar's.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{JSONBOID, TEXTOID, UUIDOID};
+use pgrx::pg_sys::BuiltinOid;
+use pgrx::pg_sys::{JSONBOID, Oid, UUIDOID};
 use pgrx::spi::SpiClient;
-use pgrx::{JsonB, Spi};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::profile_tables::{self, ProfileTable};
-use super::{audit_log, pg_uuid, plans, profile_failures};
-use crate::pg::{self, PgError, TrappedStatement, subtransaction};
+use super::audit_log::{self, Action};
+use super::plans::{self, Statement};
+use super::profile_tables::{self, ProfileTable, Write};
+use super::{pg_uuid, profile_failures};
+use crate::pg::{self, Jsonb, PgError, TrappedStatement, jsonb, subtransaction};
 
-/// The parameters of a fill statement: id, e-mail, phone, user metadata, app metadata.
-pub(crate) type Source<'a> = [DatumWithOid<'a>; 5];
-
-const SOURCE_TYPES: [pgrx::pg_sys::Oid; 5] = [UUIDOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID];
-
-thread_local! {
-    static FILLS: RefCell<HashMap<String, Rc<TrappedStatement>>> = RefCell::default();
-}
+/// A profile as JSON, with the columns that its table has.
+pub(crate) type Profile = Box<RawValue>;
 
 /// Fills every attached table for a new user. What fails is recorded and leaves the user, and the other profiles, as they
 /// are: nothing but a request to stop gets out of here.
-pub(crate) fn fill_all(user_id: Uuid, source: &Source<'_>) {
-    for table in &attached() {
-        if let Err(error) = subtransaction(|| execute(table, &table.fill, source)) {
-            record_failure(user_id, table, &error);
+pub(crate) fn fill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
+    let arguments = arguments(user_id, metadata);
+    for (place, table) in attached().iter().enumerate() {
+        let write = if place == 0 && handoff::is_wanted() { Write::FillAndReturn } else { Write::Fill };
+        match subtransaction(|| execute(table, write, &arguments)) {
+            Ok(Some(profile)) => handoff::give(user_id, profile),
+            Ok(None) => {}
+            Err(error) => record_failure(user_id, table, &error),
         }
     }
 }
 
-/// The same for a user whose metadata has changed: overwrites the columns that are filled from it, and forgets a failure
+/// The same for a user whose metadata has changed: overwrites the fields that are filled from it, and forgets a failure
 /// that this mends.
-pub(crate) fn refill_all(user_id: Uuid, source: &Source<'_>) {
-    for table in &attached() {
+pub(crate) fn refill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
+    let arguments = arguments(user_id, metadata);
+    for table in attached().iter() {
         let refilled = subtransaction(|| {
-            execute(table, &table.refill, source)?;
+            execute(table, Write::Refill, &arguments)?;
             Spi::connect_mut(|client| profile_failures::resolve(client, user_id, table));
             Ok(())
         });
@@ -50,33 +51,103 @@ pub(crate) fn refill_all(user_id: Uuid, source: &Source<'_>) {
     }
 }
 
+/// Runs a statement that inserts a user, and returns the profile that the trigger fills for it meanwhile: this saves
+/// reading it back.
+pub(crate) fn filled_by<T>(user_id: Uuid, insert_user: impl FnOnce() -> T) -> (T, Option<Profile>) {
+    let wish = handoff::Wish::new();
+    let result = insert_user();
+    (result, wish.take(user_id))
+}
+
+/// How the trigger hands a profile to the call that caused it.
+mod handoff {
+    use super::{Profile, RawValue, RefCell, Uuid};
+
+    enum Handoff {
+        Unwanted,
+        Wanted,
+        Given(Uuid, String),
+    }
+
+    thread_local! {
+        static HANDOFF: RefCell<Handoff> = const { RefCell::new(Handoff::Unwanted) };
+    }
+
+    pub(super) fn is_wanted() -> bool {
+        HANDOFF.with_borrow(|handoff| !matches!(handoff, Handoff::Unwanted))
+    }
+
+    pub(super) fn give(user_id: Uuid, profile: String) {
+        HANDOFF.set(Handoff::Given(user_id, profile));
+    }
+
+    /// As long as it lives, the profile is wanted; it ends also when the statement fails.
+    pub(super) struct Wish;
+
+    impl Wish {
+        pub(super) fn new() -> Self {
+            HANDOFF.set(Handoff::Wanted);
+            Self
+        }
+
+        /// The profile, if one was filled, and for that user: triggers of the app may have inserted others.
+        pub(super) fn take(self, user_id: Uuid) -> Option<Profile> {
+            match HANDOFF.replace(Handoff::Unwanted) {
+                Handoff::Given(owner, profile) if owner == user_id => RawValue::from_string(profile).ok(),
+                _ => None,
+            }
+        }
+    }
+
+    impl Drop for Wish {
+        fn drop(&mut self) {
+            HANDOFF.set(Handoff::Unwanted);
+        }
+    }
+}
+
 /// The attached tables; none, with a warning in the server's log, where they cannot even be read.
-fn attached() -> Vec<ProfileTable> {
-    let tables = subtransaction(|| Ok(Spi::connect_mut(profile_tables::all)));
+fn attached() -> Rc<Vec<ProfileTable>> {
+    let tables = profile_tables::all(|| subtransaction(|| Ok(Spi::connect_mut(profile_tables::load))));
     tables.unwrap_or_else(|error: PgError| {
         pgrx::warning!("registrar could not read its profile tables ({}): {}", error.sqlstate(), error.message);
-        Vec::new()
+        Rc::default()
     })
 }
 
-fn execute(table: &ProfileTable, statement: &str, source: &Source<'_>) -> Result<(), PgError> {
-    Spi::connect_mut(|client| {
-        pg::as_role(owner(table), || {
-            let known = FILLS.with_borrow(|fills| fills.get(statement).cloned());
-            let plan = known.unwrap_or_else(|| {
-                let plan = Rc::new(TrappedStatement::prepare(client, statement, &SOURCE_TYPES));
-                FILLS.with_borrow_mut(|fills| fills.insert(statement.to_owned(), Rc::clone(&plan)));
-                plan
-            });
-            plan.execute(client, source)
+/// The parameters of a statement of [`ProfileTable::statement`]: the user and the metadata as an object.
+type Arguments<'a> = [DatumWithOid<'a>; 2];
+
+static UNWRAP: Statement = Statement::new("SELECT $1 #>> '{}'", &[BuiltinOid::JSONBOID]);
+
+/// Some servers store the metadata as the JSON text of an object in a string; it is read as the object.
+fn arguments(user_id: Uuid, metadata: DatumWithOid<'_>) -> Arguments<'_> {
+    if !jsonb::is_string(&metadata) {
+        return [pg_uuid(user_id).into(), metadata];
+    }
+    let unwrapped = subtransaction(|| {
+        let text: Option<String> =
+            Spi::connect_mut(|client| UNWRAP.run(client, &[metadata]).first().get_one().ok().flatten());
+        Ok::<_, PgError>(DatumWithOid::from(text.and_then(Jsonb::parse_object)))
+    });
+    [pg_uuid(user_id).into(), unwrapped.unwrap_or_else(|_| DatumWithOid::null_oid(JSONBOID))]
+}
+
+fn execute(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Result<Option<String>, PgError> {
+    let profile = Spi::connect_mut(|client| {
+        pg::as_role(acting_role(table), || {
+            let present = table.fields.iter().map(|field| jsonb::has_key(&arguments[1], &field.key)).collect();
+            let prepare = |text: &str| TrappedStatement::prepare(client, text, &[UUIDOID, JSONBOID]);
+            table.statement(write, present, prepare).execute(client, arguments)
         })
     })?;
-    pg::check_deferred_constraints()
+    pg::check_deferred_constraints()?;
+    Ok(profile)
 }
 
 /// The owner of the table; where it is missing nobody in particular, and the statement fails with the reason.
-fn owner(table: &ProfileTable) -> pgrx::pg_sys::Oid {
-    pg::table_owner(&table.schema, &table.name).unwrap_or_else(pg::outer_user_id)
+fn acting_role(table: &ProfileTable) -> Oid {
+    table.owner.unwrap_or_else(pg::outer_user_id)
 }
 
 /// The failure's row, or where even that fails a warning in the server's log: the sign-up stands in any case.
@@ -85,12 +156,11 @@ fn record_failure(user_id: Uuid, table: &ProfileTable, error: &PgError) {
         Spi::connect_mut(|client| {
             profile_failures::record(client, user_id, table, error);
             let detail = format!("{}.{}: {} {}", table.schema, table.name, error.sqlstate(), error.message);
-            audit_log::record(client, audit_log::Action::FillProfile, "internal", Some(user_id), Some(&detail));
+            audit_log::record(client, Action::FillProfile, "internal", Some(user_id), Some(&detail));
         });
-        Ok(())
+        Ok::<_, PgError>(())
     });
     if let Err(unrecorded) = recorded {
-        let unrecorded: PgError = unrecorded;
         pgrx::warning!(
             "registrar could not fill {}.{} ({}: {}), nor record it ({}: {})",
             table.schema,
@@ -104,15 +174,15 @@ fn record_failure(user_id: Uuid, table: &ProfileTable, error: &PgError) {
 }
 
 /// The user's row in the primary profile table; `None` where there is none, or none that can be read.
-pub(crate) fn read_primary(client: &mut SpiClient<'_>, user_id: Uuid) -> Option<Value> {
-    let table = profile_tables::all(client).into_iter().next()?;
+pub(crate) fn read_primary(user_id: Uuid) -> Option<Profile> {
+    let tables = attached();
+    let table = tables.first()?;
     let read = subtransaction(|| {
-        Ok(Spi::connect_mut(|client| {
-            pg::as_role(owner(&table), || {
-                let rows = plans::run_text(client, &table.read, &[UUIDOID], &[pg_uuid(user_id).into()]);
-                rows.first().get_one::<JsonB>().ok().flatten()
-            })
-        }))
+        let read = |client: &mut SpiClient<'_>| {
+            let rows = plans::run_text(client, &table.read_statement(), &[UUIDOID], &[pg_uuid(user_id).into()]);
+            rows.first().get_one::<String>().ok().flatten()
+        };
+        Ok::<_, PgError>(Spi::connect_mut(|client| pg::as_role(acting_role(table), || read(client))))
     });
-    read.unwrap_or_else(|_: PgError| None).map(|JsonB(profile)| profile)
+    read.ok().flatten().and_then(|profile| RawValue::from_string(profile).ok())
 }

@@ -1,27 +1,48 @@
 //! `registrar_private.roles`.
 
-use pgrx::pg_sys::BuiltinOid::TEXTOID;
+use std::cell::RefCell;
+
 use pgrx::spi::SpiClient;
 use registrar_core::{ErrorCode, FieldError};
 
 use super::plans::Statement;
+use super::remembered::{Slot, remembered};
 
-static FIND: Statement = Statement::new("SELECT name FROM registrar_private.roles WHERE name = $1", &[TEXTOID]);
-static DEFAULT: Statement = Statement::new("SELECT name FROM registrar_private.roles WHERE is_default", &[]);
-static ALL: Statement = Statement::new("SELECT string_agg(name, ', ' ORDER BY name) FROM registrar_private.roles", &[]);
+static ALL: Statement = Statement::new("SELECT name, is_default FROM registrar_private.roles ORDER BY name", &[]);
+
+struct Roles {
+    names: Vec<String>,
+    default: Option<String>,
+}
+
+thread_local! {
+    static ROLES: Slot<Roles> = const { RefCell::new(None) };
+}
 
 /// The role of that name, or the default one.
 ///
 /// # Errors
 /// `invalid_role` on `role`, naming the roles there are.
 pub(crate) fn resolve(client: &mut SpiClient<'_>, name: Option<&str>) -> Result<String, FieldError> {
+    let roles = remembered(&ROLES, || Ok::<_, FieldError>(load(client)))?;
     let found = match name {
-        Some(name) => FIND.run(client, &[name.into()]),
-        None => DEFAULT.run(client, &[]),
+        Some(name) => roles.names.iter().find(|role| *role == name),
+        None => roles.default.as_ref(),
     };
-    found.first().get_one().ok().flatten().ok_or_else(|| {
-        let roles: Option<String> = ALL.run(client, &[]).first().get_one().ok().flatten();
+    found.cloned().ok_or_else(|| {
         FieldError::new("role", ErrorCode::InvalidRole, "There is no such role.")
-            .with_hint(format!("Roles are: {}.", roles.unwrap_or_default()))
+            .with_hint(format!("Roles are: {}.", roles.names.join(", ")))
     })
+}
+
+fn load(client: &mut SpiClient<'_>) -> Roles {
+    let mut roles = Roles { names: Vec::new(), default: None };
+    for row in ALL.run(client, &[]) {
+        let Some(name) = row.get::<String>(1).ok().flatten() else { continue };
+        if row.get::<bool>(2).ok().flatten() == Some(true) {
+            roles.default = Some(name.clone());
+        }
+        roles.names.push(name);
+    }
+    roles
 }

@@ -11,6 +11,7 @@ const AUTH_IDENTITIES: &str = include_str!("../../sql/auth/identities.sql");
 const AUTH_FUNCTIONS: &str = include_str!("../../sql/auth/functions.sql");
 const AUTH_ACCESS: &str = include_str!("../../sql/repeatable/auth_access.sql");
 const API_ACCESS: &str = include_str!("../../sql/repeatable/api_access.sql");
+const CONFIGURATION_TRIGGERS: &str = include_str!("../../sql/repeatable/configuration_triggers.sql");
 const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
 
 /// The migrations of `registrar_private`, in order. One that was released is never changed again.
@@ -53,6 +54,10 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     }
     made.extend(pg::as_role(owner(client), || migrate(client)));
     run(client, API_ACCESS);
+    if !exists(client, "SELECT FROM pg_catalog.pg_trigger WHERE tgname = 'registrar_configuration_changed'") {
+        run(client, CONFIGURATION_TRIGGERS);
+        made.push("triggers registrar_configuration_changed".to_owned());
+    }
     if !exists(
         client,
         "SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'auth.users'::regclass AND tgname = 'registrar_handle_new_user'",

@@ -13,7 +13,7 @@ use super::pending_registrations::PendingRegistration;
 use super::plans::Statement;
 use super::profiles;
 use super::{from_pg_uuid, pg_uuid};
-use crate::pg::Timestamp;
+use crate::pg::{Jsonb, Timestamp};
 
 /// A user to be inserted.
 pub(crate) struct NewUser<'a> {
@@ -62,7 +62,8 @@ static INSERT: Statement = Statement::made_by(
 /// Inserts a user, unless e-mail or phone are taken: then nothing happens and the answer is `false`. Of two calls racing
 /// for one e-mail the second waits here for the first.
 pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) -> bool {
-    let app_metadata = json!({"provider": "email", "providers": ["email"], "role": user.role});
+    let app_metadata = Jsonb::of(&json!({"provider": "email", "providers": ["email"], "role": user.role}));
+    let metadata = Jsonb::of(&user_metadata(user.id, user.email, false, user.metadata));
     let inserted = INSERT.run(
         client,
         &[
@@ -70,8 +71,8 @@ pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timest
             user.email.into(),
             user.password_hash.into(),
             user.phone.into(),
-            JsonB(app_metadata).into(),
-            JsonB(Value::Object(user_metadata(user.id, user.email, false, user.metadata))).into(),
+            app_metadata.into(),
+            metadata.into(),
             TimestampWithTimeZone::from(now).into(),
         ],
     );
@@ -216,7 +217,7 @@ pub(crate) fn confirm_with_pending(
     now: Timestamp,
 ) -> Option<UserSummary> {
     let email = user.email.as_deref().unwrap_or_default();
-    let metadata = user_metadata(user.id, email, true, &pending.metadata);
+    let metadata = Jsonb::of(&user_metadata(user.id, email, true, &pending.metadata));
     summary(CONFIRM_WITH_PENDING.run(
         client,
         &[
@@ -225,26 +226,15 @@ pub(crate) fn confirm_with_pending(
             pending.password_hash.as_deref().into(),
             pending.phone.as_deref().into(),
             pending.role.as_str().into(),
-            JsonB(Value::Object(metadata)).into(),
+            metadata.into(),
         ],
     ))
 }
 
-static PROFILE_SOURCE: Statement = Statement::made_by(
-    |client| {
-        let columns = Columns::of_auth(client, "users");
-        format!(
-            "SELECT email::text, {}, raw_user_meta_data, raw_app_meta_data FROM auth.users WHERE id = $1",
-            columns.or_null("phone", "text")
-        )
-    },
-    &[UUIDOID],
-);
+static METADATA: Statement = Statement::new("SELECT raw_user_meta_data FROM auth.users WHERE id = $1", &[UUIDOID]);
 
 /// Fills the profiles of a user anew, after the metadata has changed.
 pub(crate) fn refill_profiles(client: &mut SpiClient<'_>, id: Uuid) {
-    let row = PROFILE_SOURCE.run(client, &[pg_uuid(id).into()]).first();
-    let text = |place| row.get::<String>(place).ok().flatten();
-    let json = |place| row.get::<JsonB>(place).ok().flatten();
-    profiles::refill_all(id, &[pg_uuid(id).into(), text(1).into(), text(2).into(), json(3).into(), json(4).into()]);
+    let metadata = METADATA.run(client, &[pg_uuid(id).into()]).first().get_one::<JsonB>().ok().flatten();
+    profiles::refill_all(id, metadata.into());
 }

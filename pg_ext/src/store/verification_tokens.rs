@@ -10,6 +10,17 @@ use super::pg_uuid;
 use super::plans::Statement;
 use crate::pg::Timestamp;
 
+static INSERT: Statement = Statement::new(
+    "INSERT INTO registrar_private.verification_tokens (user_id, purpose, token_hash, created_at, expires_at)
+     VALUES ($1, 'email', $2, $3, $4)",
+    &[UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
+);
+
+/// Stores the first token of a user.
+pub(crate) fn insert(client: &mut SpiClient<'_>, token: &Token, now: Timestamp, expires_at: Timestamp) {
+    store(&INSERT, client, token, now, expires_at);
+}
+
 static REPLACE: Statement = Statement::new(
     "INSERT INTO registrar_private.verification_tokens (user_id, purpose, token_hash, created_at, expires_at)
      VALUES ($1, 'email', $2, $3, $4)
@@ -20,7 +31,17 @@ static REPLACE: Statement = Statement::new(
 
 /// Stores a token as the only live one of its user.
 pub(crate) fn replace(client: &mut SpiClient<'_>, token: &Token, now: Timestamp, expires_at: Timestamp) {
-    REPLACE.run(
+    store(&REPLACE, client, token, now, expires_at);
+}
+
+fn store(
+    statement: &'static Statement,
+    client: &mut SpiClient<'_>,
+    token: &Token,
+    now: Timestamp,
+    expires_at: Timestamp,
+) {
+    statement.run(
         client,
         &[
             pg_uuid(token.user_id()).into(),

@@ -1,0 +1,79 @@
+//! `jsonb` as text, without building a tree of it in between.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+
+use pgrx::callconv::{BoxRet, FcInfo};
+use pgrx::datum::{Datum as CallDatum, DatumWithOid, IntoDatum};
+use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use serde::Serialize;
+use serde::de::IgnoredAny;
+
+/// A `jsonb` value on its way to PostgreSQL, as JSON text.
+#[derive(Debug)]
+pub(crate) struct Jsonb(String);
+
+impl Jsonb {
+    /// The JSON of a value.
+    pub(crate) fn of<T: Serialize>(value: &T) -> Self {
+        Self(serde_json::to_string(value).expect("registrar's models have string keys only"))
+    }
+}
+
+impl Jsonb {
+    /// JSON text of an object; `None` where it is anything else.
+    pub(crate) fn parse_object(text: String) -> Option<Self> {
+        let object: Option<HashMap<&str, IgnoredAny>> = serde_json::from_str(&text).ok();
+        object.is_some().then_some(Self(text))
+    }
+}
+
+impl IntoDatum for Jsonb {
+    fn into_datum(self) -> Option<Datum> {
+        let text = CString::new(self.0).expect("JSON text escapes NUL");
+        // SAFETY: jsonb_in takes one C string, which outlives the call.
+        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))]) }
+    }
+
+    fn type_oid() -> Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: names the SQL type whose datum `into_datum` returns.
+unsafe impl SqlTranslatable for Jsonb {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Jsonb);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+}
+
+// SAFETY: returns the datum of the type named above, allocated in the caller's memory context.
+unsafe impl BoxRet for Jsonb {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> CallDatum<'fcx> {
+        match self.into_datum() {
+            // SAFETY: see above.
+            Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+            None => fcinfo.return_null(),
+        }
+    }
+}
+
+/// Whether a `jsonb` value is an object with that key.
+pub(crate) fn has_key(json: &DatumWithOid<'_>, key: &str) -> bool {
+    let Some(json) = json.datum() else { return false };
+    // SAFETY: jsonb_exists takes a jsonb (the parameter's type) and a text.
+    unsafe { pgrx::direct_function_call::<bool>(pg_sys::jsonb_exists, &[Some(json.sans_lifetime()), key.into_datum()]) }
+        .unwrap_or(false)
+}
+
+/// Whether a `jsonb` value is a string: some servers store an object as the JSON text of it.
+pub(crate) fn is_string(json: &DatumWithOid<'_>) -> bool {
+    let Some(json) = json.datum() else { return false };
+    // SAFETY: jsonb_typeof takes a jsonb (the parameter's type).
+    let kind = unsafe { pgrx::direct_function_call::<&str>(pg_sys::jsonb_typeof, &[Some(json.sans_lifetime())]) };
+    kind == Some("string")
+}
