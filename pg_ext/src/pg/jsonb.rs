@@ -21,9 +21,7 @@ impl Jsonb {
     pub(crate) fn of<T: Serialize>(value: &T) -> Self {
         Self(serde_json::to_string(value).expect("registrar's models have string keys only"))
     }
-}
 
-impl Jsonb {
     /// JSON text of an object; `None` where it is anything else.
     pub(crate) fn parse_object(text: String) -> Option<Self> {
         let object: Option<HashMap<&str, IgnoredAny>> = serde_json::from_str(&text).ok();
@@ -60,6 +58,12 @@ unsafe impl BoxRet for Jsonb {
             None => fcinfo.return_null(),
         }
     }
+}
+
+/// The same parameter once more: the value itself is shared, not copied.
+pub(crate) fn share<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
+    // SAFETY: the datum is of that type, and lives as long as the original says.
+    unsafe { DatumWithOid::new_from_datum(json.datum(), json.oid()) }
 }
 
 /// Whether a `jsonb` value is an object with that key.

@@ -75,19 +75,21 @@ fn register(
     role: &str,
 ) -> Result<Done<Registration<Profile>>, Refusal> {
     let now = transaction_start();
+    let (id, email) = (Uuid::new_v4(), registrant.email.as_str());
+    let claims = users::claims(id, email, false, &registrant.metadata).into();
     let user = NewUser {
-        id: Uuid::new_v4(),
-        email: registrant.email.as_str(),
+        id,
+        email,
         phone: registrant.phone.as_deref(),
         password_hash: registrant.password_hash.as_ref().map(PasswordHash::expose),
         role,
-        metadata: &registrant.metadata,
+        claims: &claims,
     };
     let (inserted, profile) = profiles::filled_by(user.id, || users::insert(client, &user, now));
     if !inserted {
         return register_again(client, registrant, role);
     }
-    identities::insert(client, user.id, user.email, now);
+    identities::insert(client, user.id, &claims, now);
     claim_key(client, registrant, user.id)?;
     let verification = issue_token(client, user.id, verification_tokens::insert);
     let profile = profile.or_else(|| profiles::read_primary(user.id));

@@ -53,14 +53,20 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Pro
     if user.email_confirmed_at.is_some() {
         return done(user, "Email was verified before");
     }
-    let confirmed = match &pending {
-        Some(pending) => users::confirm_with_pending(client, &user, pending, now),
-        None => users::confirm(client, user_id, now),
+    let confirmed = match pending {
+        Some(pending) => {
+            let email = user.email.as_deref().unwrap_or_default();
+            let claims = users::claims(user_id, email, true, &pending.metadata).into();
+            identities::replace(client, user_id, &claims, now);
+            let confirmed = users::confirm_with_pending(client, user_id, &pending, &claims, now);
+            profiles::refill_all(user_id, claims);
+            confirmed
+        }
+        None => {
+            identities::confirm(client, user_id, now);
+            users::confirm(client, user_id, now)
+        }
     };
-    identities::confirm(client, user_id, user.email.as_deref().unwrap_or_default(), now);
-    if pending.is_some() {
-        users::refill_profiles(client, user_id);
-    }
     done(confirmed.unwrap_or(user), "Email verified successfully")
 }
 

@@ -1,15 +1,14 @@
 //! `auth.identities`: without a row there, Supabase Auth neither signs a user in nor links another provider.
 
-use pgrx::datum::TimestampWithTimeZone;
-use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::pg_sys::BuiltinOid::{JSONBOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
-use serde_json::json;
 use uuid::Uuid;
 
 use super::columns::Columns;
 use super::pg_uuid;
 use super::plans::Statement;
-use crate::pg::{Jsonb, Timestamp};
+use crate::pg::{Timestamp, jsonb};
 
 /// What a registration writes. Older versions of the table have the provider's id in a text column `id`.
 const INSERTED: &[(&str, &str)] = &[
@@ -33,21 +32,28 @@ static INSERT: Statement = Statement::made_by(
     &[UUIDOID, JSONBOID, TIMESTAMPTZOID],
 );
 
-/// Inserts the e-mail identity of a new user.
-pub(crate) fn insert(client: &mut SpiClient<'_>, user_id: Uuid, email: &str, now: Timestamp) {
-    let data = Jsonb::of(
-        &json!({"sub": user_id.to_string(), "email": email, "email_verified": false, "phone_verified": false}),
-    );
-    INSERT.run(client, &[pg_uuid(user_id).into(), data.into(), TimestampWithTimeZone::from(now).into()]);
+/// Inserts the e-mail identity of a new user, with the claims of [`users::claims`](super::users::claims).
+pub(crate) fn insert(client: &mut SpiClient<'_>, user_id: Uuid, claims: &DatumWithOid<'_>, now: Timestamp) {
+    INSERT.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), TimestampWithTimeZone::from(now).into()]);
 }
 
 static CONFIRM: Statement = Statement::new(
-    "UPDATE auth.identities SET identity_data = identity_data || jsonb_build_object('email', $2, 'email_verified', true), updated_at = $3
+    "UPDATE auth.identities SET identity_data = identity_data || '{\"email_verified\": true}', updated_at = $2
      WHERE user_id = $1 AND provider = 'email' AND jsonb_typeof(identity_data) = 'object'",
-    &[UUIDOID, TEXTOID, TIMESTAMPTZOID],
+    &[UUIDOID, TIMESTAMPTZOID],
 );
 
 /// Marks the e-mail identity of a user as verified.
-pub(crate) fn confirm(client: &mut SpiClient<'_>, user_id: Uuid, email: &str, now: Timestamp) {
-    CONFIRM.run(client, &[pg_uuid(user_id).into(), email.into(), TimestampWithTimeZone::from(now).into()]);
+pub(crate) fn confirm(client: &mut SpiClient<'_>, user_id: Uuid, now: Timestamp) {
+    CONFIRM.run(client, &[pg_uuid(user_id).into(), TimestampWithTimeZone::from(now).into()]);
+}
+
+static REPLACE: Statement = Statement::new(
+    "UPDATE auth.identities SET identity_data = $2, updated_at = $3 WHERE user_id = $1 AND provider = 'email'",
+    &[UUIDOID, JSONBOID, TIMESTAMPTZOID],
+);
+
+/// Replaces the claims of a user's e-mail identity by those of a newer registration.
+pub(crate) fn replace(client: &mut SpiClient<'_>, user_id: Uuid, claims: &DatumWithOid<'_>, now: Timestamp) {
+    REPLACE.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), TimestampWithTimeZone::from(now).into()]);
 }

@@ -76,7 +76,7 @@ impl ProfileTable {
         );
         match write {
             Write::Fill => format!("{insert} DO NOTHING"),
-            Write::FillAndReturn => format!("{insert} DO NOTHING RETURNING to_jsonb(profile)"),
+            Write::FillAndReturn => format!("{insert} DO NOTHING RETURNING row_to_json(profile)"),
             Write::Refill => {
                 // Of a column that the INSERT does not name, excluded has the default.
                 let fields = self.fields.iter().map(|field| quote_identifier(&field.column));
@@ -90,7 +90,7 @@ impl ProfileTable {
     pub(crate) fn read_statement(&self) -> String {
         let table = quote_qualified_identifier(&self.schema, &self.name);
         let user = quote_identifier(&self.user_column);
-        format!("SELECT to_jsonb(profile)::text FROM {table} AS profile WHERE {user} = $1")
+        format!("SELECT row_to_json(profile)::text FROM {table} AS profile WHERE {user} = $1")
     }
 }
 

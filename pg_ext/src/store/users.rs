@@ -1,7 +1,6 @@
 //! `auth.users`: written as Supabase Auth writes it, in whatever columns this database has.
 
-use pgrx::JsonB;
-use pgrx::datum::TimestampWithTimeZone;
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use registrar_core::UserSummary;
@@ -11,9 +10,8 @@ use uuid::Uuid;
 use super::columns::Columns;
 use super::pending_registrations::PendingRegistration;
 use super::plans::Statement;
-use super::profiles;
 use super::{from_pg_uuid, pg_uuid};
-use crate::pg::{Jsonb, Timestamp};
+use crate::pg::{Jsonb, Timestamp, jsonb};
 
 /// A user to be inserted.
 pub(crate) struct NewUser<'a> {
@@ -23,7 +21,8 @@ pub(crate) struct NewUser<'a> {
     pub(crate) phone: Option<&'a str>,
     pub(crate) password_hash: Option<&'a str>,
     pub(crate) role: &'a str,
-    pub(crate) metadata: &'a Map<String, Value>,
+    /// What [`claims`] makes, as a parameter.
+    pub(crate) claims: &'a DatumWithOid<'a>,
 }
 
 /// Each column that a registration writes, and with what. Every token column is '', which Supabase Auth can read, and not
@@ -63,7 +62,6 @@ static INSERT: Statement = Statement::made_by(
 /// for one e-mail the second waits here for the first.
 pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) -> bool {
     let app_metadata = Jsonb::of(&json!({"provider": "email", "providers": ["email"], "role": user.role}));
-    let metadata = Jsonb::of(&user_metadata(user.id, user.email, false, user.metadata));
     let inserted = INSERT.run(
         client,
         &[
@@ -72,21 +70,22 @@ pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timest
             user.password_hash.into(),
             user.phone.into(),
             app_metadata.into(),
-            metadata.into(),
+            jsonb::share(user.claims),
             TimestampWithTimeZone::from(now).into(),
         ],
     );
     inserted.len() == 1
 }
 
-/// The app's metadata with the claims that Supabase Auth keeps beside them, which no client can make up.
-pub(crate) fn user_metadata(id: Uuid, email: &str, verified: bool, app: &Map<String, Value>) -> Map<String, Value> {
-    let mut metadata = app.clone();
-    metadata.insert("sub".into(), id.to_string().into());
-    metadata.insert("email".into(), email.into());
-    metadata.insert("email_verified".into(), verified.into());
-    metadata.insert("phone_verified".into(), false.into());
-    metadata
+/// The app's metadata with what Supabase Auth keeps beside it, which no client can make up. It is the same in
+/// `raw_user_meta_data` and in the identity.
+pub(crate) fn claims(id: Uuid, email: &str, verified: bool, metadata: &Map<String, Value>) -> Jsonb {
+    let mut claims = metadata.clone();
+    claims.insert("sub".into(), id.to_string().into());
+    claims.insert("email".into(), email.into());
+    claims.insert("email_verified".into(), verified.into());
+    claims.insert("phone_verified".into(), false.into());
+    Jsonb::of(&claims)
 }
 
 /// What [`summary`] reads, as a list of columns.
@@ -212,29 +211,20 @@ static CONFIRM_WITH_PENDING: Statement = Statement::made_by(
 /// Marks the e-mail address as verified, and puts the newest registration in force.
 pub(crate) fn confirm_with_pending(
     client: &mut SpiClient<'_>,
-    user: &UserSummary,
+    id: Uuid,
     pending: &PendingRegistration,
+    claims: &DatumWithOid<'_>,
     now: Timestamp,
 ) -> Option<UserSummary> {
-    let email = user.email.as_deref().unwrap_or_default();
-    let metadata = Jsonb::of(&user_metadata(user.id, email, true, &pending.metadata));
     summary(CONFIRM_WITH_PENDING.run(
         client,
         &[
-            pg_uuid(user.id).into(),
+            pg_uuid(id).into(),
             TimestampWithTimeZone::from(now).into(),
             pending.password_hash.as_deref().into(),
             pending.phone.as_deref().into(),
             pending.role.as_str().into(),
-            metadata.into(),
+            jsonb::share(claims),
         ],
     ))
-}
-
-static METADATA: Statement = Statement::new("SELECT raw_user_meta_data FROM auth.users WHERE id = $1", &[UUIDOID]);
-
-/// Fills the profiles of a user anew, after the metadata has changed.
-pub(crate) fn refill_profiles(client: &mut SpiClient<'_>, id: Uuid) {
-    let metadata = METADATA.run(client, &[pg_uuid(id).into()]).first().get_one::<JsonB>().ok().flatten();
-    profiles::refill_all(id, metadata.into());
 }
