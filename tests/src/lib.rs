@@ -1,1 +1,43 @@
-//! The harness.
+//! The harness: a throwaway PostgreSQL with registrar in it, and a PostgREST-compatible gateway before it.
+//!
+//! Most suites need one line: `let stack = Stack::shared();` gives the test process its own cluster, database, API roles,
+//! profile table and gateway, and `stack.rpc(Role::ServiceRole, "verify_email", json!({…}))` calls it as an app would.
+//! What needs a server of its own (a crash, a database that is down, another version) starts a [`Cluster`], a [`Gateway`]
+//! or a whole [`Stack`] and owns it; dropping one stops its servers and removes its files.
+//!
+//! Nothing outlives the process that started it, however that process ends: see [`server_process`].
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod calls;
+mod cli;
+mod cluster;
+mod crash_signs;
+mod database;
+mod gateway;
+mod jwt;
+mod own_database;
+mod postgres;
+mod private_copy;
+mod row_counts;
+mod rpc;
+mod scratch;
+pub mod server_process;
+mod sql_call;
+mod stack;
+
+pub use calls::{new_email, new_phone, token_of};
+pub use cli::registrar_program;
+pub use cluster::{Cluster, ClusterBuilder};
+pub use database::Database;
+pub use gateway::{Gateway, GatewayBuilder};
+pub use jwt::{JwtSecret, Role};
+pub use own_database::{
+    bare_supabase_database, connect_as_supabase_auth, empty_database, plain_database, supabase_database,
+};
+pub use postgres::{DEFAULT_MAJOR, Installation, Package, SUPPORTED_MAJORS, target_directory};
+pub use row_counts::RowCounts;
+pub use rpc::{Answer, Http, Rpc};
+pub use scratch::{Scratch, sweep};
+pub use sql_call::{all, call, one, try_call};
+pub use stack::{PROFILE_TABLE, Stack, StackBuilder};
