@@ -1,20 +1,33 @@
 //! A caught error of PostgreSQL, with the fields that tell a developer what to mend.
 
 use std::ffi::{CStr, c_char};
+use std::ops::Deref;
 
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, pg_sys};
 
-/// What PostgreSQL said of an error, after its subtransaction was rolled back.
+/// A caught error; boxed, since errors are rare and every result would carry its size.
 #[derive(Debug)]
-pub(crate) struct PgError {
+pub(crate) struct PgError(Box<Report>);
+
+impl Deref for PgError {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.0
+    }
+}
+
+/// What PostgreSQL said of an error.
+#[derive(Debug)]
+pub(crate) struct Report {
     /// PostgreSQL's packed form of the SQLSTATE.
     code: i32,
     pub(crate) message: String,
     pub(crate) detail: Option<String>,
     pub(crate) hint: Option<String>,
-    /// The call stack in SQL and PL/pgSQL, known where the error passed through [`TrappedStatement`](super::TrappedStatement).
+    /// The call stack in SQL and PL/pgSQL, known where the error passed through a [`TrappedStatement`](super::TrappedStatement).
     pub(crate) context: Option<String>,
     /// The constraint that was violated and the table of it, likewise.
     pub(crate) constraint: Option<String>,
@@ -49,11 +62,12 @@ impl PgError {
 
     /// Raises the error again.
     pub(crate) fn raise(self) -> ! {
-        let mut report = ErrorReport::new(PgSqlErrorCode::from(self.code), self.message, "");
-        if let Some(detail) = self.detail {
+        let Report { code, message, detail, hint, .. } = *self.0;
+        let mut report = ErrorReport::new(PgSqlErrorCode::from(code), message, "");
+        if let Some(detail) = detail {
             report = report.set_detail(detail);
         }
-        if let Some(hint) = self.hint {
+        if let Some(hint) = hint {
             report = report.set_hint(hint);
         }
         report.report(PgLogLevel::ERROR);
@@ -69,7 +83,7 @@ impl PgError {
         // strings in it are NUL-terminated or null.
         unsafe {
             let copy = pg_sys::CopyErrorData();
-            let error = Self {
+            let report = Report {
                 code: (*copy).sqlerrcode,
                 message: text((*copy).message).unwrap_or_default(),
                 detail: text((*copy).detail),
@@ -80,7 +94,7 @@ impl PgError {
             };
             pg_sys::FreeErrorData(copy);
             pg_sys::FlushErrorState();
-            error
+            Self(Box::new(report))
         }
     }
 }
@@ -91,7 +105,7 @@ impl From<CaughtError> for PgError {
             CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
             CaughtError::RustPanic { ereport, .. } => ereport,
         };
-        Self {
+        Self(Box::new(Report {
             code: report.sql_error_code() as i32,
             message: report.message().to_owned(),
             detail: report.detail().map(str::to_owned),
@@ -99,7 +113,7 @@ impl From<CaughtError> for PgError {
             context: None,
             constraint: None,
             table: None,
-        }
+        }))
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit_log;
 mod columns;
+mod deferrable;
 pub(crate) mod idempotency_keys;
 pub(crate) mod identities;
 pub(crate) mod pending_registrations;

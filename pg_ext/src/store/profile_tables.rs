@@ -21,9 +21,11 @@ pub(crate) struct ProfileTable {
     pub(crate) owner: Option<Oid>,
     pub(crate) fields: Vec<Field>,
     user_column: String,
-    /// Prepared statements by what they do and which fields they fill.
-    statements: RefCell<HashMap<(Write, Vec<bool>), Rc<TrappedStatement>>>,
+    statements: RefCell<Statements>,
 }
+
+/// Keyed by what they do, and which fields they fill.
+type Statements = HashMap<(Write, Vec<bool>), Rc<TrappedStatement>>;
 
 /// A column that is filled from the metadata.
 pub(crate) struct Field {

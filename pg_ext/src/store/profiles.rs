@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::audit_log::{self, Action};
 use super::plans::{self, Statement};
 use super::profile_tables::{self, ProfileTable, Write};
-use super::{pg_uuid, profile_failures};
+use super::{deferrable, pg_uuid, profile_failures};
 use crate::pg::{self, Jsonb, PgError, TrappedStatement, jsonb, subtransaction};
 
 /// A profile as JSON, with the columns that its table has.
@@ -141,7 +141,9 @@ fn execute(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Res
             table.statement(write, present, prepare).execute(client, arguments)
         })
     })?;
-    pg::check_deferred_constraints()?;
+    if deferrable::in_use()? {
+        pg::check_deferred_constraints()?;
+    }
     Ok(profile)
 }
 
