@@ -49,24 +49,25 @@ impl Refusal {
     }
 }
 
-/// Runs a call and answers it. A refusal undoes what the call wrote, is recorded, and is returned: a raised error would
+/// Runs a call and answers it. `call` learns whether it is tried again because another transaction got in between: then it
+/// looks before it leaps. A refusal undoes what the call wrote, is recorded, and is returned: a raised error would
 /// take its own record with it.
 pub(super) fn answer<T: Serialize>(
     action: Action,
-    call: impl Fn(&mut SpiClient<'_>) -> Result<Done<T>, Refusal>,
+    call: impl Fn(&mut SpiClient<'_>, bool) -> Result<Done<T>, Refusal>,
 ) -> Jsonb {
-    let mut tries = 0;
+    let (mut tries, mut raced) = (0, false);
     let outcome = loop {
         tries += 1;
         let outcome = subtransaction(|| {
             Spi::connect_mut(|client| {
-                let done = call(client)?;
+                let done = call(client, raced)?;
                 audit_log::record(client, action, "ok", Some(done.user_id), None);
                 Ok(done)
             })
         });
         match outcome {
-            Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_race() => {}
+            Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_race() => raced = true,
             Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_schema_change() => plans::forget_all(),
             outcome => break outcome,
         }

@@ -49,8 +49,8 @@ fn register_user_with_token(
         metadata: checked.metadata.into_object(),
         idempotency_key: checked.idempotency_key,
     });
-    answer(Action::Register, |client| match (&registrant, roles::resolve(client, p_role.as_deref())) {
-        (Ok(registrant), Ok(role)) => register(client, registrant, &role),
+    answer(Action::Register, |client, raced| match (&registrant, roles::resolve(client, p_role.as_deref())) {
+        (Ok(registrant), Ok(role)) => register(client, registrant, &role, raced),
         (Ok(_), Err(error)) => Err(error.into()),
         (Err(errors), role) => {
             let errors = errors.iter().cloned().chain(role.err()).collect();
@@ -68,12 +68,17 @@ struct Registrant {
     idempotency_key: Option<IdempotencyKey>,
 }
 
-/// Inserts first and asks afterwards: on the common path nothing is looked up, and no other call can get in between.
+/// Inserts first and asks afterwards: on the common path nothing is looked up, and the unique indexes decide a race. Where
+/// one of them refuses the row, the call is undone and tried again.
 fn register(
     client: &mut SpiClient<'_>,
     registrant: &Registrant,
     role: &str,
+    raced: bool,
 ) -> Result<Done<Registration<Profile>>, Refusal> {
+    if raced && let Some(done) = register_again(client, registrant, role)? {
+        return Ok(done);
+    }
     let now = transaction_start();
     let (id, email) = (Uuid::new_v4(), registrant.email.as_str());
     let claims = users::claims(id, email, false, &registrant.metadata).into();
@@ -85,10 +90,7 @@ fn register(
         role,
         claims: &claims,
     };
-    let (inserted, profile) = profiles::filled_by(user.id, || users::insert(client, &user, now));
-    if !inserted {
-        return register_again(client, registrant, role);
-    }
+    let profile = profiles::filled_by(user.id, || users::insert(client, &user, now));
     identities::insert(client, user.id, &claims, now);
     claim_key(client, registrant, user.id)?;
     let verification = issue_token(client, user.id, verification_tokens::insert);
@@ -107,24 +109,20 @@ fn register(
     Ok(Done { status: 201, message, user_id: user.id, data })
 }
 
-/// A registration of an e-mail address or phone number that a user has already.
+/// A registration of an e-mail address or phone number that a user has already; `None` where it is free by now.
 fn register_again(
     client: &mut SpiClient<'_>,
     registrant: &Registrant,
     role: &str,
-) -> Result<Done<Registration<Profile>>, Refusal> {
+) -> Result<Option<Done<Registration<Profile>>>, Refusal> {
     let now = transaction_start();
     let user = users::lock_by_email(client, registrant.email.as_str());
     let phone_owner = registrant.phone.as_deref().and_then(|digits| users::phone_owner(client, digits));
     let Some(user) = user else {
-        return Err(match phone_owner {
-            Some(owner) => Refusal::of_user(owner, phone_exists()),
-            None => FieldError::of_call(
-                ErrorCode::Internal,
-                "The user collides with a row that is neither of this email nor of this phone.",
-            )
-            .into(),
-        });
+        return match phone_owner {
+            Some(owner) => Err(Refusal::of_user(owner, phone_exists())),
+            None => Ok(None),
+        };
     };
     if user.email_confirmed_at.is_some() {
         let key = registrant.idempotency_key.as_ref();
@@ -132,7 +130,7 @@ fn register_again(
             return Err(Refusal::of_user(user.id, email_exists()));
         }
         let message = "User was registered before and is verified";
-        return Ok(registered_before(user, None, message));
+        return Ok(Some(registered_before(user, None, message)));
     }
     if phone_owner.is_some_and(|owner| owner != user.id) {
         return Err(Refusal::of_user(user.id, phone_exists()));
@@ -146,7 +144,8 @@ fn register_again(
     };
     pending_registrations::replace(client, user.id, &pending, now);
     let verification = issue_token(client, user.id, verification_tokens::replace);
-    Ok(registered_before(user, Some(verification), "User is waiting for verification; a new token was issued"))
+    let message = "User is waiting for verification; a new token was issued";
+    Ok(Some(registered_before(user, Some(verification), message)))
 }
 
 fn registered_before(

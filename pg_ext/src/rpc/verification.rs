@@ -16,7 +16,7 @@ use crate::store::{identities, pending_registrations, users, verification_tokens
 fn verify_email(p_token: default!(Option<String>, "NULL")) -> Jsonb {
     let token = p_token.as_deref().map(str::trim).filter(|token| !token.is_empty());
     let parsed = token.and_then(Token::parse);
-    answer(Action::VerifyEmail, |client| match (&parsed, token) {
+    answer(Action::VerifyEmail, |client, _| match (&parsed, token) {
         (Some(token), _) => verify(client, token),
         (None, Some(_)) => Err(invalid("This is not a verification token.").into()),
         (None, None) => Err(FieldError::invalid("token", "A token is required.").into()),
@@ -78,7 +78,7 @@ fn invalid(message: &'static str) -> FieldError {
 #[search_path(pg_catalog, pg_temp)]
 fn resend_verification(p_email: default!(Option<String>, "NULL")) -> Jsonb {
     let email = Email::parse(p_email.as_deref().unwrap_or_default());
-    answer(Action::ResendVerification, |client| resend(client, email.as_ref().map_err(Clone::clone)?))
+    answer(Action::ResendVerification, |client, _| resend(client, email.as_ref().map_err(Clone::clone)?))
 }
 
 fn resend(client: &mut SpiClient<'_>, email: &Email) -> Result<Done<Resent>, Refusal> {

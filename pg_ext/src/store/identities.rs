@@ -11,30 +11,32 @@ use super::plans::Statement;
 use crate::pg::{Timestamp, jsonb};
 
 /// What a registration writes. Older versions of the table have the provider's id in a text column `id`.
-const INSERTED: &[(&str, &str)] = &[
-    ("provider_id", "$1::text"),
-    ("user_id", "$1"),
-    ("identity_data", "$2"),
-    ("provider", "'email'"),
-    ("created_at", "$3"),
-    ("updated_at", "$3"),
-];
+const INSERTED: &[(&str, &str)] =
+    &[("user_id", "$1"), ("identity_data", "$2"), ("provider", "'email'"), ("created_at", "$3"), ("updated_at", "$3")];
 
 static INSERT: Statement = Statement::made_by(
     |client| {
         let columns = Columns::of_auth(client, "identities");
         if columns.has("provider_id") {
-            columns.insert_statement("identities", INSERTED)
+            columns.insert_statement("identities", &[&[("id", "$4"), ("provider_id", "$1::text")], INSERTED].concat())
         } else {
             columns.insert_statement("identities", &[&[("id", "$1::text")], INSERTED].concat())
         }
     },
-    &[UUIDOID, JSONBOID, TIMESTAMPTZOID],
+    &[UUIDOID, JSONBOID, TIMESTAMPTZOID, UUIDOID],
 );
 
 /// Inserts the e-mail identity of a new user, with the claims of [`users::claims`](super::users::claims).
 pub(crate) fn insert(client: &mut SpiClient<'_>, user_id: Uuid, claims: &DatumWithOid<'_>, now: Timestamp) {
-    INSERT.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), TimestampWithTimeZone::from(now).into()]);
+    INSERT.run(
+        client,
+        &[
+            pg_uuid(user_id).into(),
+            jsonb::share(claims),
+            TimestampWithTimeZone::from(now).into(),
+            pg_uuid(Uuid::new_v4()).into(),
+        ],
+    );
 }
 
 static CONFIRM: Statement = Statement::new(

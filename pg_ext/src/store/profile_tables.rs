@@ -38,10 +38,12 @@ pub(crate) struct Field {
 /// What is done with a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Write {
+    /// Insert it.
+    Insert,
+    /// Insert and return it.
+    InsertAndReturn,
     /// Insert it, unless the user has one.
-    Fill,
-    /// The same, and return it.
-    FillAndReturn,
+    InsertIfMissing,
     /// Insert it, or overwrite its fields.
     Refill,
 }
@@ -74,16 +76,18 @@ impl ProfileTable {
         }
         let (columns, values) = (columns.join(", "), values.join(", "));
         let insert = format!(
-            "INSERT INTO {table} AS profile ({columns}) SELECT {values} FROM (SELECT $2 AS metadata) AS source ON CONFLICT ({user})"
+            "INSERT INTO {table} AS profile ({columns}) SELECT {values} FROM (SELECT $2 AS metadata) AS source"
         );
         match write {
-            Write::Fill => format!("{insert} DO NOTHING"),
-            Write::FillAndReturn => format!("{insert} DO NOTHING RETURNING row_to_json(profile)"),
+            Write::Insert => insert,
+            Write::InsertAndReturn => format!("{insert} RETURNING row_to_json(profile)"),
+            Write::Refill if self.fields.is_empty() => self.text(Write::InsertIfMissing, present),
+            Write::InsertIfMissing => format!("{insert} ON CONFLICT ({user}) DO NOTHING"),
             Write::Refill => {
                 // Of a column that the INSERT does not name, excluded has the default.
                 let fields = self.fields.iter().map(|field| quote_identifier(&field.column));
                 let overwrite: Vec<_> = fields.map(|column| format!("{column} = excluded.{column}")).collect();
-                format!("{insert} DO UPDATE SET {}", overwrite.join(", "))
+                format!("{insert} ON CONFLICT ({user}) DO UPDATE SET {}", overwrite.join(", "))
             }
         }
     }

@@ -26,8 +26,13 @@ pub(crate) type Profile = Box<RawValue>;
 pub(crate) fn fill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
     let arguments = arguments(user_id, metadata);
     for (place, table) in attached().iter().enumerate() {
-        let write = if place == 0 && handoff::is_wanted() { Write::FillAndReturn } else { Write::Fill };
-        match subtransaction(|| execute(table, write, &arguments)) {
+        let write = if place == 0 && handoff::is_wanted() { Write::InsertAndReturn } else { Write::Insert };
+        let filled = subtransaction(|| execute(table, write, &arguments)).or_else(|error| match error.is_race() {
+            // A trigger of the app's own may have made the profile already.
+            true => subtransaction(|| execute(table, Write::InsertIfMissing, &arguments)),
+            false => Err(error),
+        });
+        match filled {
             Ok(Some(profile)) => handoff::give(user_id, profile),
             Ok(None) => {}
             Err(error) => record_failure(user_id, table, &error),
@@ -53,10 +58,10 @@ pub(crate) fn refill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
 
 /// Runs a statement that inserts a user, and returns the profile that the trigger fills for it meanwhile: this saves
 /// reading it back.
-pub(crate) fn filled_by<T>(user_id: Uuid, insert_user: impl FnOnce() -> T) -> (T, Option<Profile>) {
+pub(crate) fn filled_by(user_id: Uuid, insert_user: impl FnOnce()) -> Option<Profile> {
     let wish = handoff::Wish::new();
-    let result = insert_user();
-    (result, wish.take(user_id))
+    insert_user();
+    wish.take(user_id)
 }
 
 /// How the trigger hands a profile to the call that caused it.

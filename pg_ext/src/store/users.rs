@@ -54,15 +54,17 @@ const INSERTED: &[(&str, &str)] = &[
 ];
 
 static INSERT: Statement = Statement::made_by(
-    |client| Columns::of_auth(client, "users").insert_statement("users", INSERTED) + " ON CONFLICT DO NOTHING",
+    |client| Columns::of_auth(client, "users").insert_statement("users", INSERTED),
     &[UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID],
 );
 
-/// Inserts a user, unless e-mail or phone are taken: then nothing happens and the answer is `false`. Of two calls racing
-/// for one e-mail the second waits here for the first.
-pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) -> bool {
+/// Inserts a user. Where e-mail or phone are taken PostgreSQL raises 23505; of two calls racing for one of them the second
+/// waits here for the first.
+///
+/// `ON CONFLICT DO NOTHING` would look into each of the table's eight unique indexes first, a tenth of the floor.
+pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) {
     let app_metadata = Jsonb::of(&json!({"provider": "email", "providers": ["email"], "role": user.role}));
-    let inserted = INSERT.run(
+    INSERT.run(
         client,
         &[
             pg_uuid(user.id).into(),
@@ -74,7 +76,6 @@ pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timest
             TimestampWithTimeZone::from(now).into(),
         ],
     );
-    inserted.len() == 1
 }
 
 /// The app's metadata with what Supabase Auth keeps beside it, which no client can make up. It is the same in
