@@ -41,10 +41,12 @@ pub(crate) fn gateway(progress: &mut Progress) -> Result<()> {
     progress.command("Install the gateway (postrust)", &mut command)
 }
 
-/// `sudo`, which `cargo pgrx test` runs servers with, installed where missing.
-pub(crate) fn sudo(progress: &mut Progress) -> Result<()> {
-    let missing = if which::which("sudo").is_err() { vec!["sudo".into()] } else { vec![] };
-    install_packages(progress, &missing)
+/// The programs that tests run, installed where missing: `cargo pgrx test` starts servers with sudo, the README's examples
+/// call curl and the official SDK.
+pub(crate) fn test_programs(progress: &mut Progress) -> Result<()> {
+    let programs = [("sudo", "sudo"), ("curl", "curl"), ("node", "nodejs"), ("npm", "npm")];
+    let missing = programs.iter().filter(|(program, _)| which::which(program).is_err());
+    install_packages(progress, &missing.map(|(_, package)| (*package).to_owned()).collect::<Vec<_>>())
 }
 
 /// rustfmt and clippy, installed where the toolchain came without them.

@@ -16,7 +16,7 @@ pub(crate) fn run(progress: &mut Progress, majors: Majors) -> Result<()> {
     let majors = majors.list()?;
     let tools = majors.iter().map(|&major| provision::tools(progress, major)).collect::<Result<Vec<_>>>()?;
     provision::gateway(progress)?;
-    provision::sudo(progress)?;
+    provision::test_programs(progress)?;
 
     for tools in &tools {
         extension::build(progress, tools)?;
