@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{Credential, Email, FieldError, FullName, IdempotencyKey, Metadata, Password, PasswordHash, Phone, Region};
 
-/// The parameters of `register_user_with_token`, unchecked. An absent one and an empty one are the same.
+/// The parameters of `register_user_with_token`, unchecked. A blank e-mail, phone or name is as none.
 #[derive(Debug, Default)]
 pub struct RegisterRequest {
     /// The address that the token is sent to.
@@ -21,8 +21,8 @@ pub struct RegisterRequest {
     pub full_name: Option<String>,
     /// The plain password, to be hashed in the database.
     pub password: Option<SecretString>,
-    /// The app's own data about the user.
-    pub metadata: Option<Value>,
+    /// The app's own data about the user, as JSON text.
+    pub metadata: Option<String>,
     /// Makes the call safe to retry.
     pub idempotency_key: Option<String>,
 }
@@ -32,7 +32,7 @@ pub struct RegisterRequest {
 pub struct Rules {
     /// The country whose national phone numbers are understood.
     pub default_phone_region: Option<Region>,
-    /// Largest metadata, in bytes of compact JSON.
+    /// Largest metadata, in bytes of JSON text as PostgreSQL prints it.
     pub max_metadata_bytes: usize,
 }
 
@@ -63,7 +63,8 @@ impl RegisterRequest {
             keep(&mut errors, Phone::parse(self.phone.as_deref().unwrap_or_default(), rules.default_phone_region));
         let credential = keep(&mut errors, credential(self.password_hash, self.password));
         let full_name = keep(&mut errors, FullName::parse(self.full_name.as_deref().unwrap_or_default()));
-        let metadata = keep(&mut errors, metadata(self.metadata, rules));
+        let metadata = self.metadata.as_deref().unwrap_or("null");
+        let metadata = keep(&mut errors, Metadata::parse(metadata, rules.max_metadata_bytes));
         let key = self.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
         let idempotency_key = keep(&mut errors, key);
         match (email, phone, credential, full_name, metadata, idempotency_key) {
@@ -90,10 +91,6 @@ fn credential(hash: Option<SecretString>, password: Option<SecretString>) -> Res
                 .with_hint("Send one of them."))
         }
     }
-}
-
-fn metadata(value: Option<Value>, rules: &Rules) -> Result<Metadata, FieldError> {
-    Metadata::parse(value.unwrap_or_default(), rules.max_metadata_bytes)
 }
 
 /// The answer to a registration.
@@ -164,7 +161,7 @@ mod tests {
             password_hash: Some("x".into()),
             full_name: Some("a\nb".into()),
             password: Some("long enough".into()),
-            metadata: Some(json!([])),
+            metadata: Some("[]".into()),
             idempotency_key: Some(String::new()),
         };
         let fields: Vec<_> = request.check(&RULES).unwrap_err().into_iter().map(|e| e.field.unwrap()).collect();
@@ -176,7 +173,7 @@ mod tests {
         let request = RegisterRequest {
             email: Some("a@example.com".into()),
             full_name: Some(" Ada ".into()),
-            metadata: Some(json!({"plan": "free", "full_name": "Eve"})),
+            metadata: Some(r#"{"plan": "free", "full_name": "Eve"}"#.into()),
             ..Default::default()
         };
         let object = request.check(&RULES).unwrap().metadata.into_object();

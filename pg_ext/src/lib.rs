@@ -20,3 +20,16 @@ extern "C-unwind" fn _PG_init() {
     settings::define();
     pg::configuration::watch();
 }
+
+/// What `cargo pgrx test` asks of a crate with `#[pg_test]`s.
+#[cfg(test)]
+pub mod pg_test {
+    /// Called before the first test.
+    pub fn setup(_options: Vec<&str>) {}
+
+    /// Lines for the test server's postgresql.conf.
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        Vec::new()
+    }
+}

@@ -39,3 +39,39 @@ fn parse(json: &str, trusted_proxies: usize) -> Origin {
         headers.user_agent.map(|agent| agent.chars().filter(|c| !c.is_control()).take(MAX_USER_AGENT).collect());
     Origin { address, user_agent }
 }
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::{MAX_USER_AGENT, parse};
+
+    fn address(forwarded_for: &str, trusted_proxies: usize) -> Option<String> {
+        let headers = serde_json::json!({"x-forwarded-for": forwarded_for, "host": "localhost"});
+        parse(&headers.to_string(), trusted_proxies).address.map(|address| address.to_string())
+    }
+
+    #[pg_test]
+    fn an_address_is_believed_as_far_as_proxies_are_trusted() {
+        assert_eq!(address("6.6.6.6, 192.0.2.1", 1).as_deref(), Some("192.0.2.1"));
+        assert_eq!(address("192.0.2.1,10.0.0.1", 2).as_deref(), Some("192.0.2.1"));
+        assert_eq!(address("192.0.2.1", 2), None);
+        assert_eq!(address("192.0.2.1", 0), None);
+        assert_eq!(address(" 2001:db8::1 ", 1).as_deref(), Some("2001:db8::1"));
+        assert_eq!(address("unknown", 1), None);
+    }
+
+    #[pg_test]
+    fn a_user_agent_is_cut_and_cleaned() {
+        let headers = serde_json::json!({"user-agent": format!("curl\n{}", "é".repeat(300))});
+        let agent = parse(&headers.to_string(), 1).user_agent.unwrap();
+        assert!(agent.starts_with("curlé"));
+        assert_eq!(agent.chars().count(), MAX_USER_AGENT);
+    }
+
+    #[pg_test]
+    fn headers_that_are_no_json_tell_nothing() {
+        assert_eq!(parse("not json", 1), super::Origin::default());
+    }
+}

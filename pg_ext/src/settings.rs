@@ -43,7 +43,7 @@ pub(crate) fn define() {
     );
     GucRegistry::define_int_guc(
         c"registrar.max_metadata_bytes",
-        c"Largest p_metadata of a registration, as compact JSON.",
+        c"Largest p_metadata of a registration, as JSON text.",
         c"Larger documents belong in a table of the app's own.",
         &MAX_METADATA_BYTES,
         0,

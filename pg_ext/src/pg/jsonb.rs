@@ -1,10 +1,11 @@
-//! `jsonb` as text, without building a tree of it in between.
+//! `jsonb` as text, without building a tree of it in between. (The type of pgrx does, and fails at 128 levels.)
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
-use pgrx::callconv::{BoxRet, FcInfo};
-use pgrx::datum::{Datum as CallDatum, DatumWithOid, IntoDatum};
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::{Datum as CallDatum, DatumWithOid, FromDatum, IntoDatum};
+use pgrx::nullable::Nullable;
 use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -20,6 +21,11 @@ impl Jsonb {
     /// The JSON of a value.
     pub(crate) fn of<T: Serialize>(value: &T) -> Self {
         Self(serde_json::to_string(value).expect("registrar's models have string keys only"))
+    }
+
+    /// The JSON text, however deep; what parses it sets its own limit.
+    pub(crate) fn into_text(self) -> String {
+        self.0
     }
 
     /// JSON text of an object; `None` where it is anything else.
@@ -38,6 +44,30 @@ impl IntoDatum for Jsonb {
 
     fn type_oid() -> Oid {
         pg_sys::JSONBOID
+    }
+}
+
+impl FromDatum for Jsonb {
+    unsafe fn from_polymorphic_datum(datum: Datum, is_null: bool, _: Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: jsonb_out takes a jsonb, which the datum is by the caller's promise.
+        let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(datum)]) }?;
+        Some(Self(text.to_string_lossy().into_owned()))
+    }
+}
+
+// SAFETY: reads the argument as the type that SqlTranslatable declares.
+unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the caller's promise: the argument is a jsonb.
+        unsafe { arg.unbox_arg_using_from_datum() }.expect("a NULL argument is an Option")
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: as above.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
     }
 }
 
@@ -80,4 +110,36 @@ pub(crate) fn is_string(json: &DatumWithOid<'_>) -> bool {
     // SAFETY: jsonb_typeof takes a jsonb (the parameter's type).
     let kind = unsafe { pgrx::direct_function_call::<&str>(pg_sys::jsonb_typeof, &[Some(json.sans_lifetime())]) };
     kind == Some("string")
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::JsonB;
+    use pgrx::prelude::*;
+    use serde_json::json;
+
+    use super::{Jsonb, has_key, is_string};
+
+    #[pg_test]
+    fn a_key_is_found_in_an_object_only() {
+        assert!(has_key(&JsonB(json!({"plan": null})).into(), "plan"));
+        assert!(!has_key(&JsonB(json!({"plan": 1})).into(), "PLAN"));
+        assert!(!has_key(&JsonB(json!(7)).into(), "plan"));
+        assert!(!has_key(&pgrx::datum::DatumWithOid::null::<JsonB>(), "plan"));
+    }
+
+    #[pg_test]
+    fn a_string_is_told_from_an_object() {
+        assert!(is_string(&JsonB(json!("{}")).into()));
+        assert!(!is_string(&JsonB(json!({})).into()));
+    }
+
+    #[pg_test]
+    fn only_the_text_of_an_object_is_one() {
+        assert!(Jsonb::parse_object("{\"a\": [1]}".to_owned()).is_some());
+        for text in ["", "[]", "7", "{", "{}{}", "null"] {
+            assert!(Jsonb::parse_object(text.to_owned()).is_none(), "{text}");
+        }
+    }
 }

@@ -44,3 +44,55 @@ enum Failure<E> {
     Refused(E),
     Raised(PgError),
 }
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::subtransaction;
+    use crate::pg::{PgError, TrappedStatement};
+
+    fn count() -> i64 {
+        Spi::get_one("SELECT count(*) FROM kept").unwrap().unwrap()
+    }
+
+    #[pg_test]
+    fn what_succeeds_stays_and_what_is_refused_or_raised_leaves_nothing() {
+        Spi::run("CREATE TEMPORARY TABLE kept (id integer PRIMARY KEY)").unwrap();
+        let insert = |id: i32| {
+            Spi::run(&format!("INSERT INTO kept VALUES ({id})")).unwrap();
+            id
+        };
+
+        assert!(subtransaction(|| Ok::<_, PgError>(insert(1))).is_ok());
+        assert_eq!(count(), 1);
+
+        let raised = subtransaction(|| Ok::<_, PgError>((insert(2), insert(1)))).unwrap_err();
+        assert_eq!(raised.sqlstate(), "23505");
+        assert_eq!(count(), 1, "a caught error must undo the statements before it");
+
+        let panicked = subtransaction(|| -> Result<(), PgError> {
+            insert(3);
+            panic!("a bug in Rust")
+        });
+        assert_eq!(panicked.unwrap_err().message, "a bug in Rust");
+        assert_eq!(count(), 1);
+    }
+
+    #[pg_test]
+    fn a_trapped_error_tells_its_constraint_and_table() {
+        Spi::run("CREATE TEMPORARY TABLE kept (id integer CONSTRAINT positive CHECK (id > 0))").unwrap();
+        let error = subtransaction(|| {
+            Spi::connect_mut(|client| {
+                TrappedStatement::prepare(client, "INSERT INTO kept VALUES ($1)", &[pg_sys::INT4OID])
+                    .execute(client, &[(-1).into()])
+            })
+        })
+        .unwrap_err();
+        assert_eq!(error.sqlstate(), "23514");
+        assert_eq!(error.constraint.as_deref(), Some("positive"));
+        assert_eq!(error.table.as_deref(), Some("kept"));
+        assert_eq!(count(), 0);
+    }
+}

@@ -29,7 +29,7 @@ fn register_user_with_token(
     p_full_name: default!(Option<String>, "NULL"),
     p_role: default!(Option<String>, "NULL"),
     p_password: default!(Option<String>, "NULL"),
-    p_metadata: default!(Option<pgrx::JsonB>, "NULL"),
+    p_metadata: default!(Option<Jsonb>, "NULL"),
     p_idempotency_key: default!(Option<String>, "NULL"),
 ) -> Jsonb {
     let request = RegisterRequest {
@@ -38,7 +38,7 @@ fn register_user_with_token(
         password_hash: p_password_hash.map(SecretString::from),
         full_name: p_full_name,
         password: p_password.map(SecretString::from),
-        metadata: p_metadata.map(|metadata| metadata.0),
+        metadata: p_metadata.map(Jsonb::into_text),
         idempotency_key: p_idempotency_key,
     };
     // Hashed here, before any row is locked.
@@ -78,6 +78,11 @@ fn register(
 ) -> Result<Done<Registration<Profile>>, Refusal> {
     if raced && let Some(done) = register_again(client, registrant, role)? {
         return Ok(done);
+    }
+    if registrant.phone.is_some() && !users::keeps_phones(client) {
+        return Err(FieldError::invalid("phone", "This database keeps no phone numbers.")
+            .with_hint("Its auth.users has no column phone; update Supabase Auth, or leave the number out.")
+            .into());
     }
     let now = transaction_start();
     let (id, email) = (Uuid::new_v4(), registrant.email.as_str());

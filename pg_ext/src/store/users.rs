@@ -1,5 +1,8 @@
 //! `auth.users`: written as Supabase Auth writes it, in whatever columns this database has.
 
+use std::cell::RefCell;
+use std::convert::Infallible;
+
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::{SpiClient, SpiTupleTable};
@@ -10,6 +13,7 @@ use uuid::Uuid;
 use super::columns::Columns;
 use super::pending_registrations::PendingRegistration;
 use super::plans::Statement;
+use super::remembered::{Slot, remembered};
 use super::{from_pg_uuid, pg_uuid};
 use crate::pg::{Jsonb, Timestamp, jsonb};
 
@@ -144,13 +148,17 @@ pub(crate) fn lock_by_id(client: &mut SpiClient<'_>, id: Uuid) -> Option<UserSum
     summary(LOCK_BY_ID.run(client, &[pg_uuid(id).into()]))
 }
 
-static PHONE_OWNER: Statement = Statement::made_by(
-    |client| match Columns::of_auth(client, "users").has("phone") {
-        true => "SELECT id FROM auth.users WHERE phone = $1".to_owned(),
-        false => "SELECT NULL::uuid WHERE $1 IS NULL".to_owned(),
-    },
-    &[TEXTOID],
-);
+static PHONE_OWNER: Statement = Statement::new("SELECT id FROM auth.users WHERE phone = $1", &[TEXTOID]);
+
+thread_local! {
+    static KEEPS_PHONES: Slot<bool> = const { RefCell::new(None) };
+}
+
+/// Whether this `auth.users` has a column for phone numbers.
+pub(crate) fn keeps_phones(client: &mut SpiClient<'_>) -> bool {
+    let Ok(keeps) = remembered(&KEEPS_PHONES, || Ok::<_, Infallible>(Columns::of_auth(client, "users").has("phone")));
+    *keeps
+}
 
 /// Whose phone number it is.
 pub(crate) fn phone_owner(client: &mut SpiClient<'_>, digits: &str) -> Option<Uuid> {
