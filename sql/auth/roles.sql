@@ -2,15 +2,19 @@
 -- member of them.
 DO $$
 DECLARE
-    role text;
+    missing record;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['anon', 'authenticated', 'service_role'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = role) THEN
-            EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT', role);
-            IF role = 'service_role' THEN
-                ALTER ROLE service_role BYPASSRLS;
-            END IF;
-        END IF;
+    FOR missing IN
+        SELECT needed.role, needed.options
+        FROM (VALUES ('anon', ''), ('authenticated', ''), ('service_role', 'BYPASSRLS')) AS needed (role, options)
+        WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = needed.role)
+    LOOP
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN NOINHERIT %s', missing.role, missing.options);
+        EXCEPTION
+            -- Another database of this cluster made it in the same moment.
+            WHEN duplicate_object OR unique_violation THEN NULL;
+        END;
     END LOOP;
 END
 $$;

@@ -21,9 +21,10 @@ CREATE TABLE public.user_profiles (
 COMMENT ON TABLE public.user_profiles IS 'Professional profile of a user; one row each, filled by registrar from the sign-up''s metadata.';
 
 ALTER TABLE public.user_profiles ENABLE ROW LEVEL SECURITY;
+-- First what default privileges may have granted: row security stops no TRUNCATE.
+REVOKE ALL ON public.user_profiles FROM PUBLIC, anon, authenticated, service_role;
 GRANT SELECT, UPDATE ON public.user_profiles TO authenticated;
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.user_profiles TO service_role;
-REVOKE ALL ON public.user_profiles FROM PUBLIC, anon;
 
 CREATE POLICY registrar_own_row_select ON public.user_profiles FOR SELECT TO authenticated
     USING (user_id = (SELECT auth.uid()));

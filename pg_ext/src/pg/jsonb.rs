@@ -30,7 +30,7 @@ impl Jsonb {
 
     /// JSON text of an object; `None` where it is anything else.
     pub(crate) fn parse_object(text: String) -> Option<Self> {
-        let object: Option<HashMap<&str, IgnoredAny>> = serde_json::from_str(&text).ok();
+        let object: Option<HashMap<String, IgnoredAny>> = serde_json::from_str(&text).ok();
         object.is_some().then_some(Self(text))
     }
 }

@@ -100,6 +100,8 @@ pub(super) fn set_constraints_all_immediate() -> Result<(), PgError> {
     unsafe { trap(|| AfterTriggerSetState(statement)) }
 }
 
+/// Catches what `call` raises, but for a request to stop, which goes on as an error of pgrx.
+///
 /// # Safety
 /// `call` must do nothing but call PostgreSQL: it is left by `siglongjmp`, which runs no destructor.
 unsafe fn trap(call: impl FnOnce()) -> Result<(), PgError> {
@@ -122,6 +124,7 @@ unsafe fn trap(call: impl FnOnce()) -> Result<(), PgError> {
             return Ok(());
         }
         pg_sys::CurrentMemoryContext = context;
-        Err(PgError::take_current())
+        let error = PgError::take_current();
+        if error.is_cancel() { error.raise() } else { Err(error) }
     }
 }

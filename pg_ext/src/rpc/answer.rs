@@ -114,7 +114,13 @@ fn internal(error: &PgError) -> FieldError {
         "42P01" | "3F000" if message.contains("registrar_private") || message.contains("auth.") => {
             "Run SELECT registrar.setup(); as superuser: a part of registrar is missing.".to_owned()
         }
-        _ => format!("PostgreSQL says {sqlstate}: {message}. A trigger on auth.users may have raised it."),
+        _ => {
+            let place = error.context.as_deref().and_then(|context| context.lines().next());
+            format!(
+                "PostgreSQL says {sqlstate}: {message} ({}).",
+                place.unwrap_or("perhaps from a trigger on auth.users")
+            )
+        }
     };
     FieldError::of_call(ErrorCode::Internal, "The database refused a statement; nothing was written.").with_hint(hint)
 }

@@ -95,11 +95,10 @@ fn register(
         role,
         claims: &claims,
     };
-    let profile = profiles::filled_by(user.id, || users::insert(client, &user, now));
+    let profile = profiles::filled_by(user.id, || users::insert(client, &user, now))?;
     identities::insert(client, user.id, &claims, now);
     claim_key(client, registrant, user.id)?;
     let verification = issue_token(client, user.id, verification_tokens::insert);
-    let profile = profile.or_else(|| profiles::read_primary(user.id));
     let summary = UserSummary {
         id: user.id,
         email: Some(user.email.to_owned()),

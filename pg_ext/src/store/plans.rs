@@ -1,5 +1,6 @@
 //! Statements prepared once for each backend. Preparing at every call would make it two to three times slower.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -7,6 +8,8 @@ use std::rc::Rc;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{BuiltinOid, Oid, PgOid};
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiTupleTable};
+
+use crate::pg::{PgError, TrappedStatement};
 
 /// A statement of registrar's: its text, which may depend on the columns that `auth.users` has, and its parameters' types.
 pub(crate) struct Statement {
@@ -40,19 +43,40 @@ impl Statement {
         client.update(&*plan, None, arguments).expect("a kept plan takes the arguments it was prepared with")
     }
 
+    /// Executes a statement that returns no rows, and returns its error with every field. The caller must roll back the
+    /// subtransaction it stands in when this returns `Err`.
+    pub(crate) fn run_trapped(
+        &'static self,
+        client: &mut SpiClient<'_>,
+        arguments: &[DatumWithOid<'_>],
+    ) -> Result<(), PgError> {
+        let key: *const Statement = self;
+        let known = TRAPPED_PLANS.with_borrow(|plans| plans.get(&key).cloned());
+        let plan = known.unwrap_or_else(|| {
+            let types: Vec<Oid> = self.types.iter().map(|&oid| oid.value()).collect();
+            let text = self.text(client);
+            let plan = Rc::new(TrappedStatement::prepare(client, &text, &types));
+            TRAPPED_PLANS.with_borrow_mut(|plans| plans.insert(key, Rc::clone(&plan)));
+            plan
+        });
+        plan.execute(client, arguments).map(|_| ())
+    }
+
+    fn text(&self, client: &mut SpiClient<'_>) -> Cow<'static, str> {
+        match self.text {
+            Text::Fixed(text) => text.into(),
+            Text::Made(make) => make(client).into(),
+        }
+    }
+
     fn plan(&'static self, client: &mut SpiClient<'_>) -> Rc<OwnedPreparedStatement> {
         let key: *const Statement = self;
         if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).cloned()) {
             return plan;
         }
         let types: Vec<PgOid> = self.types.iter().map(|&oid| PgOid::BuiltIn(oid)).collect();
-        let prepared = match self.text {
-            Text::Fixed(text) => client.prepare_mut(text, &types),
-            Text::Made(make) => {
-                let text = make(client);
-                client.prepare_mut(text.as_str(), &types)
-            }
-        };
+        let text = self.text(client);
+        let prepared = client.prepare_mut(&*text, &types);
         let plan = Rc::new(prepared.expect("PostgreSQL either prepares a statement or raises").keep());
         PLANS.with_borrow_mut(|plans| plans.insert(key, Rc::clone(&plan)));
         plan
@@ -79,11 +103,13 @@ pub(crate) fn run_text<'c>(
 
 thread_local! {
     static PLANS: RefCell<HashMap<*const Statement, Rc<OwnedPreparedStatement>>> = RefCell::default();
+    static TRAPPED_PLANS: RefCell<HashMap<*const Statement, Rc<TrappedStatement>>> = RefCell::default();
     static TEXT_PLANS: RefCell<HashMap<String, Rc<OwnedPreparedStatement>>> = RefCell::default();
 }
 
 /// Forgets every plan, so that the next call makes its statements for the tables as they are now.
 pub(crate) fn forget_all() {
     PLANS.take();
+    TRAPPED_PLANS.take();
     TEXT_PLANS.take();
 }

@@ -26,15 +26,16 @@ pub(crate) type Profile = Box<RawValue>;
 pub(crate) fn fill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
     let arguments = arguments(user_id, metadata);
     for (place, table) in attached().iter().enumerate() {
-        let write = if place == 0 && handoff::is_wanted() { Write::InsertAndReturn } else { Write::Insert };
-        let filled = subtransaction(|| execute(table, write, &arguments)).or_else(|error| match error.is_race() {
+        let is_wanted = place == 0 && handoff::is_wanted();
+        let filled = write(table, if is_wanted { Write::InsertAndReturn } else { Write::Insert }, &arguments);
+        let filled = filled.or_else(|error| match error.is_race() {
             // A trigger of the app's own may have made the profile already.
-            true => subtransaction(|| execute(table, Write::InsertIfMissing, &arguments)),
+            true => write(table, Write::InsertIfMissing, &arguments),
             false => Err(error),
         });
         match filled {
-            Ok(Some(profile)) => handoff::give(user_id, profile),
-            Ok(None) => {}
+            Ok(profile) if is_wanted => handoff::give(user_id, profile),
+            Ok(_) => {}
             Err(error) => record_failure(user_id, table, &error),
         }
     }
@@ -46,7 +47,7 @@ pub(crate) fn refill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
     let arguments = arguments(user_id, metadata);
     for table in attached().iter() {
         let refilled = subtransaction(|| {
-            execute(table, Write::Refill, &arguments)?;
+            pg::with_lock_timeout(|| write(table, Write::Refill, &arguments))?;
             Spi::connect_mut(|client| profile_failures::resolve(client, user_id, table));
             Ok(())
         });
@@ -58,20 +59,29 @@ pub(crate) fn refill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
 
 /// Runs a statement that inserts a user, and returns the profile that the trigger fills for it meanwhile: this saves
 /// reading it back.
-pub(crate) fn filled_by(user_id: Uuid, insert_user: impl FnOnce()) -> Option<Profile> {
+pub(crate) fn filled_by(
+    user_id: Uuid,
+    insert_user: impl FnOnce() -> Result<(), PgError>,
+) -> Result<Option<Profile>, PgError> {
     let wish = handoff::Wish::new();
-    insert_user();
-    wish.take(user_id)
+    insert_user()?;
+    Ok(match wish.take(user_id) {
+        Some(Some(profile)) => RawValue::from_string(profile).ok(),
+        // The app's own trigger made it.
+        Some(None) => read_primary(user_id),
+        // It failed, or there is no profile table: to read it would only wait for the same lock again.
+        None => None,
+    })
 }
 
 /// How the trigger hands a profile to the call that caused it.
 mod handoff {
-    use super::{Profile, RawValue, RefCell, Uuid};
+    use super::{RefCell, Uuid};
 
     enum Handoff {
         Unwanted,
         Wanted,
-        Given(Uuid, String),
+        Given(Uuid, Option<String>),
     }
 
     thread_local! {
@@ -82,7 +92,8 @@ mod handoff {
         HANDOFF.with_borrow(|handoff| !matches!(handoff, Handoff::Unwanted))
     }
 
-    pub(super) fn give(user_id: Uuid, profile: String) {
+    /// Gives the profile, or says that there is one without having it.
+    pub(super) fn give(user_id: Uuid, profile: Option<String>) {
         HANDOFF.set(Handoff::Given(user_id, profile));
     }
 
@@ -95,10 +106,10 @@ mod handoff {
             Self
         }
 
-        /// The profile, if one was filled, and for that user: triggers of the app may have inserted others.
-        pub(super) fn take(self, user_id: Uuid) -> Option<Profile> {
+        /// What was given for that user: triggers of the app may have inserted others.
+        pub(super) fn take(self, user_id: Uuid) -> Option<Option<String>> {
             match HANDOFF.replace(Handoff::Unwanted) {
-                Handoff::Given(owner, profile) if owner == user_id => RawValue::from_string(profile).ok(),
+                Handoff::Given(owner, profile) if owner == user_id => Some(profile),
                 _ => None,
             }
         }
@@ -138,18 +149,33 @@ fn arguments(user_id: Uuid, metadata: DatumWithOid<'_>) -> Arguments<'_> {
     [pg_uuid(user_id).into(), unwrapped.unwrap_or_else(|_| DatumWithOid::null_oid(JSONBOID))]
 }
 
+/// Writes a profile whole or not at all, and so that no deferred constraint can fail at commit for it.
+fn write(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Result<Option<String>, PgError> {
+    let checked = subtransaction(|| {
+        let profile = execute(table, write, arguments)?;
+        if deferrable::in_use()? {
+            pg::check_deferred_constraints()?;
+        }
+        Ok(profile)
+    });
+    checked.or_else(|error| {
+        // Rows that the app has yet to complete fail the check also without the profile: it cannot be judged by it.
+        if deferrable::in_use()? && pg::check_deferred_constraints().is_err() {
+            subtransaction(|| execute(table, write, arguments))
+        } else {
+            Err(error)
+        }
+    })
+}
+
 fn execute(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Result<Option<String>, PgError> {
-    let profile = Spi::connect_mut(|client| {
+    Spi::connect_mut(|client| {
         pg::as_role(acting_role(table), || {
             let present = table.fields.iter().map(|field| jsonb::has_key(&arguments[1], &field.key)).collect();
             let prepare = |text: &str| TrappedStatement::prepare(client, text, &[UUIDOID, JSONBOID]);
             table.statement(write, present, prepare).execute(client, arguments)
         })
-    })?;
-    if deferrable::in_use()? {
-        pg::check_deferred_constraints()?;
-    }
-    Ok(profile)
+    })
 }
 
 /// The owner of the table; where it is missing nobody in particular, and the statement fails with the reason.
@@ -184,12 +210,14 @@ fn record_failure(user_id: Uuid, table: &ProfileTable, error: &PgError) {
 pub(crate) fn read_primary(user_id: Uuid) -> Option<Profile> {
     let tables = attached();
     let table = tables.first()?;
-    let read = subtransaction(|| {
-        let read = |client: &mut SpiClient<'_>| {
-            let rows = plans::run_text(client, &table.read_statement(), &[UUIDOID], &[pg_uuid(user_id).into()]);
-            rows.first().get_one::<String>().ok().flatten()
-        };
-        Ok::<_, PgError>(Spi::connect_mut(|client| pg::as_role(acting_role(table), || read(client))))
+    let read = |client: &mut SpiClient<'_>| {
+        let rows = plans::run_text(client, &table.read_statement(), &[UUIDOID], &[pg_uuid(user_id).into()]);
+        rows.first().get_one::<String>().ok().flatten()
+    };
+    let profile = subtransaction(|| {
+        pg::with_lock_timeout(|| {
+            Ok::<_, PgError>(Spi::connect_mut(|client| pg::as_role(acting_role(table), || read(client))))
+        })
     });
-    read.ok().flatten().and_then(|profile| RawValue::from_string(profile).ok())
+    profile.ok().flatten().and_then(|profile| RawValue::from_string(profile).ok())
 }

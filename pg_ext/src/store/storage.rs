@@ -10,6 +10,7 @@ const AUTH_USERS: &str = include_str!("../../sql/auth/users.sql");
 const AUTH_IDENTITIES: &str = include_str!("../../sql/auth/identities.sql");
 const AUTH_FUNCTIONS: &str = include_str!("../../sql/auth/functions.sql");
 const AUTH_ACCESS: &str = include_str!("../../sql/repeatable/auth_access.sql");
+const PRIVATE_ACCESS: &str = include_str!("../../sql/repeatable/private_access.sql");
 const API_ACCESS: &str = include_str!("../../sql/repeatable/api_access.sql");
 const CONFIGURATION_TRIGGERS: &str = include_str!("../../sql/repeatable/configuration_triggers.sql");
 const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
@@ -44,14 +45,15 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     }
     run(client, AUTH_FUNCTIONS);
     run(client, AUTH_ACCESS);
-    match schema_owner(client)?.as_deref() {
+    match private_schema_is_ours(client) {
         None => {
-            run(client, "CREATE SCHEMA registrar_private AUTHORIZATION registrar_owner");
+            run(client, "CREATE SCHEMA registrar_private");
             made.push("registrar_private".to_owned());
         }
-        Some("registrar_owner") => {}
-        Some(other) => return Err(format!("The schema registrar_private belongs to {other}, not to registrar_owner.")),
+        Some(true) => {}
+        Some(false) => return Err("The schema registrar_private belongs to somebody who is no superuser.".to_owned()),
     }
+    run(client, PRIVATE_ACCESS);
     made.extend(pg::as_role(owner(client), || migrate(client)));
     run(client, API_ACCESS);
     if !exists(client, "SELECT FROM pg_catalog.pg_trigger WHERE tgname = 'registrar_configuration_changed'") {
@@ -105,11 +107,12 @@ fn table_exists(client: &mut SpiClient<'_>, name: &str) -> bool {
     exists(client, &format!("SELECT WHERE to_regclass('{name}') IS NOT NULL"))
 }
 
-fn schema_owner(client: &mut SpiClient<'_>) -> Result<Option<String>, String> {
+/// Whether `registrar_private` was made by a superuser, as `setup()` makes it; `None` where there is none.
+fn private_schema_is_ours(client: &mut SpiClient<'_>) -> Option<bool> {
     let query =
-        "SELECT pg_get_userbyid(nspowner)::text FROM pg_catalog.pg_namespace WHERE nspname = 'registrar_private'";
-    let row = client.update(query, Some(1), &[]).expect("a catalogue query").first();
-    if row.is_empty() { Ok(None) } else { row.get_one().map_err(|error| error.to_string()) }
+        "SELECT r.rolsuper FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner
+                 WHERE n.nspname = 'registrar_private'";
+    client.update(query, Some(1), &[]).expect("a catalogue query").first().get_one().ok().flatten()
 }
 
 fn owner(client: &mut SpiClient<'_>) -> Oid {

@@ -15,7 +15,7 @@ use super::pending_registrations::PendingRegistration;
 use super::plans::Statement;
 use super::remembered::{Slot, remembered};
 use super::{from_pg_uuid, pg_uuid};
-use crate::pg::{Jsonb, Timestamp, jsonb};
+use crate::pg::{Jsonb, PgError, Timestamp, jsonb};
 
 /// A user to be inserted.
 pub(crate) struct NewUser<'a> {
@@ -62,13 +62,15 @@ static INSERT: Statement = Statement::made_by(
     &[UUIDOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID, TIMESTAMPTZOID],
 );
 
-/// Inserts a user. Where e-mail or phone are taken PostgreSQL raises 23505; of two calls racing for one of them the second
-/// waits here for the first.
+/// Inserts a user. Of two calls racing for one e-mail or phone the second waits here for the first.
 ///
 /// `ON CONFLICT DO NOTHING` would look into each of the table's eight unique indexes first, a tenth of the floor.
-pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) {
+///
+/// # Errors
+/// What PostgreSQL raises: 23505 where e-mail or phone are taken, or anything that a trigger of the app's raises.
+pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) -> Result<(), PgError> {
     let app_metadata = Jsonb::of(&json!({"provider": "email", "providers": ["email"], "role": user.role}));
-    INSERT.run(
+    INSERT.run_trapped(
         client,
         &[
             pg_uuid(user.id).into(),
@@ -79,7 +81,7 @@ pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timest
             jsonb::share(user.claims),
             TimestampWithTimeZone::from(now).into(),
         ],
-    );
+    )
 }
 
 /// The app's metadata with what Supabase Auth keeps beside it, which no client can make up. It is the same in
