@@ -19,6 +19,7 @@ mod jwt;
 mod own_database;
 mod postgres;
 mod private_copy;
+mod profile_failure;
 mod row_counts;
 mod rpc;
 mod scratch;
@@ -36,6 +37,7 @@ pub use own_database::{
     bare_supabase_database, connect_as_supabase_auth, empty_database, plain_database, supabase_database,
 };
 pub use postgres::{DEFAULT_MAJOR, Installation, Package, SUPPORTED_MAJORS, target_directory};
+pub use profile_failure::ProfileFailure;
 pub use row_counts::RowCounts;
 pub use rpc::{Answer, Http, Rpc};
 pub use scratch::{Scratch, sweep};

@@ -96,12 +96,13 @@ pub(crate) fn share<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     unsafe { DatumWithOid::new_from_datum(json.datum(), json.oid()) }
 }
 
-/// Whether a `jsonb` value is an object with that key.
-pub(crate) fn has_key(json: &DatumWithOid<'_>, key: &str) -> bool {
+/// Whether a `jsonb` value is an object with that key, and a value other than `null` under it: forms send `null` for what
+/// was left blank.
+pub(crate) fn has_value(json: &DatumWithOid<'_>, key: &str) -> bool {
     let Some(json) = json.datum() else { return false };
-    // SAFETY: jsonb_exists takes a jsonb (the parameter's type) and a text.
-    unsafe { pgrx::direct_function_call::<bool>(pg_sys::jsonb_exists, &[Some(json.sans_lifetime()), key.into_datum()]) }
-        .unwrap_or(false)
+    let arguments = [Some(json.sans_lifetime()), key.into_datum()];
+    // SAFETY: takes a jsonb (the parameter's type) and a text; NULL for a missing key, for null, and for no object.
+    unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &arguments) }.is_some()
 }
 
 /// Whether a `jsonb` value is a string: some servers store an object as the JSON text of it.
@@ -119,14 +120,17 @@ mod tests {
     use pgrx::prelude::*;
     use serde_json::json;
 
-    use super::{Jsonb, has_key, is_string};
+    use super::{Jsonb, has_value, is_string};
 
     #[pg_test]
-    fn a_key_is_found_in_an_object_only() {
-        assert!(has_key(&JsonB(json!({"plan": null})).into(), "plan"));
-        assert!(!has_key(&JsonB(json!({"plan": 1})).into(), "PLAN"));
-        assert!(!has_key(&JsonB(json!(7)).into(), "plan"));
-        assert!(!has_key(&pgrx::datum::DatumWithOid::null::<JsonB>(), "plan"));
+    fn a_value_is_found_in_an_object_only() {
+        assert!(has_value(&JsonB(json!({"plan": false})).into(), "plan"));
+        assert!(has_value(&JsonB(json!({"plan": []})).into(), "plan"));
+        assert!(!has_value(&JsonB(json!({"plan": null})).into(), "plan"));
+        assert!(!has_value(&JsonB(json!({"plan": 1})).into(), "PLAN"));
+        assert!(!has_value(&JsonB(json!(["plan"])).into(), "plan"));
+        assert!(!has_value(&JsonB(json!(7)).into(), "plan"));
+        assert!(!has_value(&pgrx::datum::DatumWithOid::null::<JsonB>(), "plan"));
     }
 
     #[pg_test]

@@ -1,5 +1,6 @@
 //! `setup` and `create_profile_table`: run by the owner of the database, with the owner's own rights.
 
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use serde_json::json;
@@ -16,12 +17,8 @@ fn setup() -> pgrx::JsonB {
     match made {
         Ok(made) => pgrx::JsonB(json!({"version": env!("CARGO_PKG_VERSION"), "made": made})),
         Err(reason) => {
-            ereport!(
-                ERROR,
-                PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA,
-                reason,
-                "Rename or drop that schema; registrar keeps its tables there."
-            );
+            let hint = "Rename or drop that schema; registrar keeps its tables there.";
+            raise(PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA, reason, hint)
         }
     }
 }
@@ -57,12 +54,8 @@ const TEMPLATES: &[Template] = &[Template {
 fn create_profile_table(p_template: &str) -> String {
     let Some(template) = TEMPLATES.iter().find(|template| template.name == p_template) else {
         let names: Vec<_> = TEMPLATES.iter().map(|template| template.name).collect();
-        ereport!(
-            ERROR,
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            "there is no such profile template",
-            format!("Templates are: {}.", names.join(", "))
-        );
+        let hint = format!("Templates are: {}.", names.join(", "));
+        raise(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, "there is no such profile template", hint)
     };
     let name = format!("public.{}", template.name);
     Spi::connect_mut(|client| {
@@ -80,11 +73,16 @@ fn require_superuser(client: &mut SpiClient<'_>, function: &str) {
     let query = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
     let row = client.update(query, Some(1), &[]).expect("a catalogue query").first();
     if row.get_one::<bool>().ok().flatten() != Some(true) {
-        ereport!(
-            ERROR,
+        raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             format!("registrar.{function} must be run by a superuser"),
-            "It makes roles, and grants rights on tables of other owners."
+            "It makes roles, and grants rights on tables of other owners.",
         );
     }
+}
+
+/// A mistake of whoever set registrar up, told as PostgreSQL tells its own.
+fn raise(code: PgSqlErrorCode, message: impl Into<String>, hint: impl Into<String>) -> ! {
+    ErrorReport::new(code, message.into(), "").set_hint(hint).report(PgLogLevel::ERROR);
+    unreachable!("a report at level ERROR does not return")
 }

@@ -171,7 +171,7 @@ fn write(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Resul
 fn execute(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Result<Option<String>, PgError> {
     Spi::connect_mut(|client| {
         pg::as_role(acting_role(table), || {
-            let present = table.fields.iter().map(|field| jsonb::has_key(&arguments[1], &field.key)).collect();
+            let present = table.fields.iter().map(|field| jsonb::has_value(&arguments[1], &field.key)).collect();
             let prepare = |text: &str| TrappedStatement::prepare(client, text, &[UUIDOID, JSONBOID]);
             table.statement(write, present, prepare).execute(client, arguments)
         })

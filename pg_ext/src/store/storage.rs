@@ -45,13 +45,15 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     }
     run(client, AUTH_FUNCTIONS);
     run(client, AUTH_ACCESS);
-    match private_schema_is_ours(client) {
+    match private_schema_owner(client) {
         None => {
             run(client, "CREATE SCHEMA registrar_private");
             made.push("registrar_private".to_owned());
         }
-        Some(true) => {}
-        Some(false) => return Err("The schema registrar_private belongs to somebody who is no superuser.".to_owned()),
+        Some((_, true)) => {}
+        Some((owner, false)) => {
+            return Err(format!("the schema registrar_private belongs to {owner}, who is no superuser"));
+        }
     }
     run(client, PRIVATE_ACCESS);
     made.extend(pg::as_role(owner(client), || migrate(client)));
@@ -107,12 +109,14 @@ fn table_exists(client: &mut SpiClient<'_>, name: &str) -> bool {
     exists(client, &format!("SELECT WHERE to_regclass('{name}') IS NOT NULL"))
 }
 
-/// Whether `registrar_private` was made by a superuser, as `setup()` makes it; `None` where there is none.
-fn private_schema_is_ours(client: &mut SpiClient<'_>) -> Option<bool> {
-    let query =
-        "SELECT r.rolsuper FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner
+/// The owner of `registrar_private`, and whether that is a superuser, as of one that `setup()` made.
+fn private_schema_owner(client: &mut SpiClient<'_>) -> Option<(String, bool)> {
+    let query = "SELECT r.rolname::text, r.rolsuper
+                 FROM pg_catalog.pg_namespace AS n JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner
                  WHERE n.nspname = 'registrar_private'";
-    client.update(query, Some(1), &[]).expect("a catalogue query").first().get_one().ok().flatten()
+    let row = client.update(query, Some(1), &[]).expect("a catalogue query").first();
+    let (name, is_superuser) = row.get_two().ok()?;
+    Some((name?, is_superuser?))
 }
 
 fn owner(client: &mut SpiClient<'_>) -> Oid {

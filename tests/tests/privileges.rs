@@ -1,0 +1,272 @@
+//! Who may do what, read from the catalogue and tried as each role; and THREATS.md, whose every claim names its test.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use postgres::Client;
+use registrar_tests::{Database, Role, Stack, all, empty_database, one, plain_database, supabase_database};
+use serde_json::{Value, json};
+
+const THREATS: &str = include_str!("../THREATS.md");
+
+/// What the trusted back end may call. Nobody else may call anything.
+const API: [&str; 4] = ["error_codes", "register_user_with_token", "resend_verification", "verify_email"];
+
+/// The functions of the schema `registrar` that a role may execute, PUBLIC's included.
+fn executable_by(admin: &mut Client, role: &str) -> Vec<String> {
+    let query = "SELECT proname::text FROM pg_proc
+                 WHERE pronamespace = 'registrar'::regnamespace AND has_function_privilege($1::text, oid, 'EXECUTE')
+                 ORDER BY 1";
+    all(admin, query, &[&role])
+}
+
+/// What is granted to anybody but the owner in a schema of registrar's, and on the schema itself.
+fn grants(admin: &mut Client, schema: &str) -> Vec<String> {
+    let query = "SELECT concat_ws(' ', privilege, 'on', object, 'to', coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC'))
+                 FROM (SELECT nspname::text, (aclexplode(nspacl)).*, nspowner FROM pg_namespace WHERE nspname = $1
+                       UNION ALL
+                       SELECT relname, (aclexplode(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::\"char\", relowner)))).*, relowner
+                       FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'v', 'm', 'S', 'p', 'f')
+                       UNION ALL
+                       SELECT proname, (aclexplode(coalesce(proacl, acldefault('f', proowner)))).*, proowner
+                       FROM pg_proc WHERE pronamespace = $1::text::regnamespace
+                 ) AS granted (object, grantor, grantee, privilege, is_grantable, owner)
+                 WHERE grantee <> owner ORDER BY 1";
+    all(admin, query, &[&schema])
+}
+
+/// The schema belongs to whoever ran setup(), and is registrar_owner's to use.
+const PRIVATE_GRANTS: [&str; 2] =
+    ["CREATE on registrar_private to registrar_owner", "USAGE on registrar_private to registrar_owner"];
+
+fn expected_api_grants() -> Vec<String> {
+    let functions = API.map(|name| format!("EXECUTE on {name} to service_role"));
+    functions.into_iter().chain(["USAGE on registrar to service_role".to_owned()]).collect()
+}
+
+#[test]
+fn only_service_role_may_call_anything_and_only_the_api() {
+    for database in [plain_database(), supabase_database()] {
+        let mut admin = database.admin().unwrap();
+        for nobody in ["public", "anon", "authenticated"] {
+            assert_eq!(executable_by(&mut admin, nobody), Vec::<String>::new(), "{nobody}");
+        }
+        assert_eq!(executable_by(&mut admin, "service_role"), API);
+        assert_eq!(grants(&mut admin, "registrar"), expected_api_grants());
+    }
+}
+
+#[test]
+fn nothing_of_registrar_private_is_granted_to_anybody_but_its_owner_role() {
+    for database in [plain_database(), supabase_database()] {
+        assert_eq!(grants(&mut database.admin().unwrap(), "registrar_private"), PRIVATE_GRANTS);
+    }
+}
+
+#[test]
+fn no_api_role_can_read_or_write_a_relation_of_registrar_private() {
+    let database = plain_database();
+    database.register("user@example.com");
+    let relations = "SELECT relname::text FROM pg_class
+                     WHERE relnamespace = 'registrar_private'::regnamespace AND relkind IN ('r', 'v', 'm', 'p', 'S')";
+    let relations: Vec<String> = all(&mut database.admin().unwrap(), relations, &[]);
+    assert!(relations.len() > 8, "{relations:?}");
+    for role in Role::ALL {
+        let mut caller = database.connect_as(role).unwrap();
+        for relation in &relations {
+            for attempt in [
+                "SELECT count(*) FROM %",
+                "INSERT INTO % DEFAULT VALUES",
+                "UPDATE % SET user_id = user_id",
+                "DELETE FROM %",
+                "TRUNCATE %",
+                "COPY % TO STDOUT",
+                "SELECT nextval('%')",
+                "CREATE TABLE registrar_private.mine AS SELECT 1",
+                "CREATE TRIGGER mine AFTER INSERT ON % EXECUTE FUNCTION registrar.configuration_changed()",
+            ] {
+                let attempt = attempt.replace('%', &format!("registrar_private.{relation}"));
+                let refused = caller.batch_execute(&attempt).unwrap_err();
+                assert_eq!(refused.code().unwrap().code(), "42501", "{role:?}: {attempt}: {refused}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_security_definer_function_is_pinned_owned_and_listed() {
+    let listed: BTreeSet<&str> = THREATS
+        .lines()
+        .skip_while(|line| *line != "## SECURITY DEFINER functions")
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "))
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    let mut admin = plain_database().admin().unwrap();
+    let query = "SELECT proname::text, proowner::regrole::text, coalesce(array_to_string(proconfig, ';'), '')
+                 FROM pg_proc WHERE prosecdef AND pronamespace::regnamespace::text IN ('registrar', 'registrar_private', 'auth', 'public')";
+    let definers = admin.query(query, &[]).unwrap();
+    for definer in &definers {
+        let (name, owner, settings): (&str, &str, &str) = (definer.get(0), definer.get(1), definer.get(2));
+        assert_eq!(owner, "registrar_owner", "{name}");
+        assert!(settings.split(';').any(|setting| setting == "search_path=pg_catalog, pg_temp"), "{name}: {settings}");
+    }
+    let found: BTreeSet<&str> = definers.iter().map(|definer| definer.get(0)).collect();
+    assert_eq!(found, listed);
+}
+
+#[test]
+fn every_function_of_registrar_runs_with_a_search_path_of_its_own() {
+    // error_codes, build_info and the trigger that announces changes run no SQL.
+    let without = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'registrar'::regnamespace
+                   AND NOT coalesce(array_to_string(proconfig, ';'), '') LIKE '%search_path=pg_catalog, pg_temp%' ORDER BY 1";
+    let without: Vec<String> = all(&mut plain_database().admin().unwrap(), without, &[]);
+    assert_eq!(without, ["build_info", "configuration_changed", "error_codes"]);
+}
+
+#[test]
+fn registrar_owner_can_do_what_it_must_and_nothing_else() {
+    for database in [plain_database(), supabase_database()] {
+        let mut admin = database.admin().unwrap();
+        let powers =
+            "SELECT concat_ws(' ', rolcanlogin, rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls)
+                      FROM pg_roles WHERE rolname = 'registrar_owner'";
+        assert_eq!(one::<String>(&mut admin, powers, &[]), "f f f f f t", "BYPASSRLS and nothing else");
+        let memberships = "SELECT count(*) FROM pg_auth_members
+                           WHERE 'registrar_owner'::regrole IN (roleid, member)";
+        assert_eq!(one::<i64>(&mut admin, memberships, &[]), 0, "nobody can become it, and it can become nobody");
+
+        let elsewhere = "SELECT concat_ws(' ', privilege_type, 'on', c.oid::regclass)
+                         FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS acl
+                         WHERE acl.grantee = 'registrar_owner'::regrole AND c.relnamespace <> 'registrar_private'::regnamespace ORDER BY 1";
+        let expected = [
+            "INSERT on auth.identities",
+            "INSERT on auth.users",
+            "REFERENCES on auth.users",
+            "SELECT on auth.identities",
+            "SELECT on auth.users",
+            "UPDATE on auth.identities",
+            "UPDATE on auth.users",
+        ];
+        assert_eq!(all::<String>(&mut admin, elsewhere, &[]), expected);
+        let owned =
+            "SELECT DISTINCT relnamespace::regnamespace::text FROM pg_class WHERE relowner = 'registrar_owner'::regrole
+                     AND relkind IN ('r', 'v', 'm', 'p', 'S')";
+        assert_eq!(all::<String>(&mut admin, owned, &[]), ["registrar_private"]);
+    }
+}
+
+#[test]
+fn every_foreign_key_of_registrar_private_has_an_index_that_begins_with_it() {
+    let without = "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint AS c
+                   WHERE contype = 'f' AND connamespace = 'registrar_private'::regnamespace
+                   AND NOT EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.conrelid AND i.indkey[0] = c.conkey[1] AND i.indpred IS NULL)";
+    let mut admin = plain_database().admin().unwrap();
+    assert_eq!(all::<String>(&mut admin, without, &[]), Vec::<String>::new());
+    let uncascaded = "SELECT conrelid::regclass::text || '.' || conname FROM pg_constraint
+                      WHERE contype = 'f' AND confrelid = 'auth.users'::regclass AND confdeltype <> 'c'";
+    assert_eq!(all::<String>(&mut admin, uncascaded, &[]), Vec::<String>::new(), "a user can always be deleted");
+}
+
+#[test]
+fn everything_that_registrar_makes_says_what_it_is() {
+    let silent = "SELECT c.oid::regclass::text FROM pg_class AS c
+                  WHERE relkind IN ('r', 'v', 'm', 'p') AND relnamespace::regnamespace::text IN ('registrar', 'registrar_private', 'auth', 'public')
+                  AND obj_description(c.oid, 'pg_class') IS NULL
+                  UNION ALL
+                  SELECT p.oid::regprocedure::text FROM pg_proc AS p
+                  WHERE pronamespace::regnamespace::text IN ('registrar', 'registrar_private', 'auth', 'public')
+                  AND obj_description(p.oid, 'pg_proc') IS NULL";
+    assert_eq!(all::<String>(&mut plain_database().admin().unwrap(), silent, &[]), Vec::<String>::new());
+}
+
+/// A database whose default privileges give everything new to `grantee`, set before registrar came.
+fn database_that_grants_everything_to(grantee: &str) -> Database {
+    // Its roles exist in the cluster by now.
+    plain_database();
+    let database = empty_database();
+    for kind in ["FUNCTIONS", "TABLES", "SEQUENCES", "SCHEMAS", "TYPES"] {
+        for owner in ["postgres", "registrar_owner"] {
+            let grant = format!("ALTER DEFAULT PRIVILEGES FOR ROLE {owner} GRANT ALL ON {kind} TO {grantee}");
+            database.psql(&grant).unwrap();
+        }
+    }
+    database.install_registrar().unwrap();
+    database
+}
+
+#[test]
+fn default_privileges_of_the_database_do_not_leak_to_the_api_roles() {
+    let database = database_that_grants_everything_to("anon, authenticated, service_role, PUBLIC");
+    let mut admin = database.admin().unwrap();
+    assert_eq!(grants(&mut admin, "registrar_private"), PRIVATE_GRANTS);
+    assert_eq!(grants(&mut admin, "registrar"), expected_api_grants());
+}
+
+#[test]
+fn default_privileges_of_the_database_do_not_leak_to_other_roles() {
+    plain_database().psql("CREATE ROLE analyst").unwrap();
+    let database = database_that_grants_everything_to("analyst");
+    let mut admin = database.admin().unwrap();
+    assert_eq!(grants(&mut admin, "registrar_private"), PRIVATE_GRANTS);
+    assert_eq!(grants(&mut admin, "registrar"), expected_api_grants());
+}
+
+#[test]
+fn default_privileges_of_the_database_give_users_no_more_of_the_profile_table_than_its_template_says() {
+    let database = database_that_grants_everything_to("anon, authenticated, service_role");
+    let granted = "SELECT concat_ws(' ', grantee::regrole, privilege_type) FROM pg_class CROSS JOIN aclexplode(relacl)
+                   WHERE oid = 'public.user_profiles'::regclass AND grantee <> relowner
+                   AND grantee::regrole::text IN ('anon', 'authenticated') ORDER BY 1";
+    let granted: Vec<String> = all(&mut database.admin().unwrap(), granted, &[]);
+    assert_eq!(granted, ["authenticated SELECT", "authenticated UPDATE"], "row security does not stop a TRUNCATE");
+}
+
+#[test]
+fn over_http_nobody_but_service_role_gets_in() {
+    let stack = Stack::shared();
+    let calls = [
+        ("register_user_with_token", json!({ "p_email": "intruder@example.com" })),
+        ("verify_email", json!({ "p_token": "x" })),
+        ("resend_verification", json!({ "p_email": "intruder@example.com" })),
+        ("error_codes", json!({})),
+        ("build_info", json!({})),
+        ("setup", json!({})),
+        ("create_profile_table", json!({ "p_template": "user_profiles" })),
+    ];
+    for (function, parameters) in &calls {
+        for key in [None, Some(stack.key(Role::Anon)), Some(stack.key(Role::Authenticated))] {
+            let call = stack.request(function).json(parameters);
+            let answer = key.iter().fold(call, |call, key| call.key(key)).send().unwrap();
+            assert!([401, 403].contains(&answer.status), "{function} answers {}: {}", answer.status, answer.body);
+            assert_eq!(answer.json::<Value>()["code"], "42501", "{function}: {}", answer.body);
+        }
+        if !API.contains(function) {
+            let answer = stack.rpc(Role::ServiceRole, function, parameters);
+            assert!([401, 403].contains(&answer.status), "{function} answers {}: {}", answer.status, answer.body);
+        }
+    }
+    let intruders = "SELECT count(*) FROM auth.users WHERE email = 'intruder@example.com'";
+    assert_eq!(one::<i64>(&mut stack.admin(), intruders, &[]), 0);
+}
+
+#[test]
+fn every_threat_names_tests_that_exist() {
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let threats: Vec<&str> = THREATS.split("\n### ").skip(1).collect();
+    for (place, threat) in threats.iter().enumerate() {
+        let title = threat.lines().next().unwrap();
+        assert!(title.starts_with(&format!("{}. ", place + 1)), "threats are numbered: {title}");
+        let words: Vec<&str> = threat.split_whitespace().collect();
+        for word in ["Given", "when", "then"] {
+            assert!(words.contains(&word), "{title} has no {word}");
+        }
+        let proofs: Vec<_> = threat.split('`').filter_map(|code| code.split_once("::")).collect();
+        assert!(!proofs.is_empty(), "{title} names no test");
+        for (suite, test) in proofs {
+            let source = std::fs::read_to_string(suites.join(suite)).unwrap_or_default();
+            assert!(source.contains(&format!("#[test]\nfn {test}() ")), "{title}: there is no {suite}::{test}");
+        }
+    }
+    assert!(threats.len() > 10);
+}
