@@ -30,6 +30,15 @@ impl Contender {
         }
     }
 
+    /// With whose rights it runs: a back end calls the functions, which belong to `registrar_owner`; the floor is what that
+    /// role could do at least. Nobody registers users as superuser, whose rights cost nothing to check.
+    fn role(self) -> &'static str {
+        match self {
+            Contender::Registrar | Contender::Twin => "service_role",
+            Contender::Floor => "registrar_owner",
+        }
+    }
+
     /// Which triggers on `auth.users` are its own. Foreign keys are checked in any case: USER leaves them alone.
     fn triggers(self) -> &'static str {
         match self {
@@ -43,12 +52,9 @@ impl Contender {
     pub(super) fn measure(self, client: &mut Client, calls: i32) -> Result<f64> {
         client.batch_execute(&format!("ALTER TABLE auth.users {}", self.triggers()))?;
         client.batch_execute("CALL bench.empty_tables()")?;
-        let call = format!("CALL {}($1, $2)", self.procedure());
-        let warm_up = client.execute(&format!("CALL {}({WARM_UP}, NULL)", self.procedure()), &[]);
-        warm_up.with_context(|| format!("{self:?} cannot register"))?;
+        self.run(client, WARM_UP)?;
         client.batch_execute("CALL bench.empty_tables()")?;
-        let call = call.replace("$1", &calls.to_string()).replace("$2", "NULL");
-        let took: f64 = client.query_one(&call, &[])?.get(0);
+        let took = self.run(client, calls)?;
         let made: i64 = client
             .query_one("SELECT count(*) FROM public.user_profiles JOIN auth.identities USING (user_id)", &[])?
             .get(0);
@@ -57,17 +63,26 @@ impl Contender {
     }
 }
 
+impl Contender {
+    fn run(self, client: &mut Client, calls: i32) -> Result<f64> {
+        client.batch_execute(&format!("SET ROLE {}", self.role()))?;
+        let took = client.query_one(&format!("CALL {}({calls}, NULL)", self.procedure()), &[]);
+        client.batch_execute("RESET ROLE")?;
+        Ok(took.with_context(|| format!("{self:?} cannot register"))?.get(0))
+    }
+}
+
 /// Makes the procedures, and the twin itself.
 pub(super) fn prepare(client: &mut Client) -> Result<()> {
     client.batch_execute("CREATE SCHEMA bench")?;
-    let floor = floor::statements(client)?;
+    let floor = floor::of_a_registration(client)?;
     client.batch_execute(include_str!("twin.sql")).context("the twin cannot be made")?;
-    let tables = floor.iter().map(|insert| insert.table.as_str()).collect::<Vec<_>>().join(", ");
+    let tables = floor.inserts.iter().map(|insert| insert.table.as_str()).collect::<Vec<_>>().join(", ");
     client.batch_execute(&format!(
         "CREATE PROCEDURE bench.empty_tables() LANGUAGE plpgsql AS $$
          BEGIN TRUNCATE {tables}, bench.verification_tokens, bench.audit_log, bench.profile_failures CASCADE; END $$"
     ))?;
-    let inserts: String = floor.iter().map(|insert| format!("{};\n", insert.statement)).collect();
+    let inserts: String = floor.inserts.iter().map(|insert| format!("{};\n", insert.statement)).collect();
     for (contender, work) in [
         (
             Contender::Registrar,
@@ -76,30 +91,56 @@ pub(super) fn prepare(client: &mut Client) -> Result<()> {
         (Contender::Floor, inserts.as_str()),
         (Contender::Twin, "answer := bench.register_user_with_token(p_email => email, p_password_hash => hash);"),
     ] {
-        client.batch_execute(&loop_around(contender, work))?;
+        let documents: &[String] = if contender == Contender::Floor { &floor.documents } else { &[] };
+        client.batch_execute(&loop_around(contender, work, documents))?;
     }
+    client.batch_execute(RIGHTS)?;
     Ok(())
 }
 
-/// One transaction for each call, as each RPC is one.
-fn loop_around(contender: Contender, work: &str) -> String {
+/// The twin belongs to the same role as registrar's functions, and that role may write what the floor writes.
+const RIGHTS: &str = "
+    GRANT USAGE ON SCHEMA bench TO service_role, registrar_owner;
+    GRANT ALL ON ALL TABLES IN SCHEMA bench TO registrar_owner;
+    GRANT ALL ON public.user_profiles TO registrar_owner;
+    GRANT REFERENCES ON auth.users TO registrar_owner;
+    ALTER FUNCTION bench.handle_new_user OWNER TO registrar_owner;
+    ALTER FUNCTION bench.register_user_with_token OWNER TO registrar_owner;";
+
+/// One transaction for each call, as each RPC is one. What a client would send is made before the clock starts.
+fn loop_around(contender: Contender, work: &str, documents: &[String]) -> String {
+    let lines = |line: &dyn Fn(usize, &String) -> String| -> String {
+        documents.iter().enumerate().map(|(place, document)| line(place, document)).collect()
+    };
     format!(
-        "CREATE PROCEDURE {}(calls integer, INOUT microseconds float8) LANGUAGE plpgsql AS $procedure$
+        "CREATE PROCEDURE {procedure}(calls integer, INOUT microseconds float8) LANGUAGE plpgsql AS $procedure$
          DECLARE
              hash text := '{PASSWORD_HASH}';
+             ids uuid[] := ARRAY(SELECT gen_random_uuid() FROM generate_series(1, calls));
+             emails text[] := ARRAY(SELECT 'user' || number || '@example.com' FROM generate_series(1, calls) AS number);
+             {document_arrays}
              started timestamptz := clock_timestamp();
              answer jsonb;
              id uuid;
              email text;
+             {document_variables}
          BEGIN
              FOR number IN 1..calls LOOP
-                 id := gen_random_uuid();
-                 email := 'user' || number || '@example.com';
+                 id := ids[number];
+                 email := emails[number];
+                 {document_assignments}
                  {work}
                  COMMIT;
              END LOOP;
              microseconds := extract(epoch FROM clock_timestamp() - started) * 1e6 / calls;
          END $procedure$",
-        contender.procedure()
+        procedure = contender.procedure(),
+        document_arrays = lines(&|place, document| {
+            format!(
+                "documents_{place} text[] := ARRAY(SELECT {document} FROM unnest(ids, emails) AS made (id, email));"
+            )
+        }),
+        document_variables = lines(&|place, _| format!("document_{place} text;")),
+        document_assignments = lines(&|place, _| format!("document_{place} := documents_{place}[number];")),
     )
 }
