@@ -26,6 +26,21 @@ DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'registrar_owner') THEN
         CREATE ROLE registrar_owner NOLOGIN NOINHERIT BYPASSRLS;
+    ELSIF EXISTS (
+        SELECT FROM pg_catalog.pg_roles AS r
+        WHERE r.rolname = 'registrar_owner'
+            AND (
+                r.rolcanlogin OR r.rolsuper OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR NOT r.rolbypassrls
+                OR EXISTS (
+                    SELECT FROM pg_catalog.pg_auth_members AS m
+                    JOIN pg_catalog.pg_roles AS member ON member.oid = m.member
+                    WHERE m.roleid = r.oid AND NOT member.rolsuper
+                )
+            )
+    ) THEN
+        RAISE EXCEPTION 'there is a role registrar_owner that registrar did not make'
+            USING ERRCODE = '42501',
+                HINT = 'It must not log in, have members, nor any attribute but BYPASSRLS. Rename or drop it; the extension makes its own.';
     END IF;
 EXCEPTION
     -- Another database of this cluster made it in the same moment.

@@ -15,6 +15,7 @@ BEGIN
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
         WHERE n.nspname = 'registrar_private' AND acl.grantee <> c.relowner
+            AND acl.grantee <> 'registrar_owner'::regrole
     LOOP
         EXECUTE format(
             'REVOKE ALL ON %s FROM %s',

@@ -24,6 +24,8 @@ impl Deref for PgError {
 pub(crate) struct Report {
     /// PostgreSQL's packed form of the SQLSTATE.
     code: i32,
+    /// Whether PostgreSQL raised it, or somebody's RAISE with a SQLSTATE of PostgreSQL's.
+    is_own: bool,
     pub(crate) message: String,
     pub(crate) detail: Option<String>,
     pub(crate) hint: Option<String>,
@@ -42,7 +44,7 @@ impl PgError {
 
     /// Whether the backend was told to stop: by a cancel request, a timeout or a shutdown. Such an error is obeyed.
     pub(crate) fn is_cancel(&self) -> bool {
-        matches!(self.sqlstate().as_str(), "57014" | "57P01" | "57P02" | "57P03" | "57P05")
+        self.is_own && matches!(self.sqlstate().as_str(), "57014" | "57P01" | "57P02" | "57P03" | "57P05")
     }
 
     /// Whether the isolation level forbids to go on: the caller must run the transaction again.
@@ -58,6 +60,22 @@ impl PgError {
     /// Whether a table is not as it was when a statement was made for it; one made anew may fit.
     pub(crate) fn is_schema_change(&self) -> bool {
         matches!(self.sqlstate().as_str(), "42703" | "42P01" | "0A000")
+    }
+
+    /// The error of a statement that names a table which is not there.
+    pub(crate) fn undefined_table(schema: &str, table: &str) -> Self {
+        Self::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, format!("relation \"{schema}.{table}\" does not exist"))
+    }
+
+    /// The error that tells the caller to run the transaction again.
+    pub(crate) fn serialization_failure() -> Self {
+        let message = "another transaction registered the same e-mail address or phone number".to_owned();
+        Self::new(PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE, message)
+    }
+
+    fn new(code: PgSqlErrorCode, message: String) -> Self {
+        let (detail, hint, context, constraint, table) = (None, None, None, None, None);
+        Self(Box::new(Report { code: code as i32, is_own: true, message, detail, hint, context, constraint, table }))
     }
 
     /// Raises the error again.
@@ -85,6 +103,7 @@ impl PgError {
             let copy = pg_sys::CopyErrorData();
             let report = Report {
                 code: (*copy).sqlerrcode,
+                is_own: text((*copy).funcname).is_none_or(|function| function != "exec_stmt_raise"),
                 message: text((*copy).message).unwrap_or_default(),
                 detail: text((*copy).detail),
                 hint: text((*copy).hint),
@@ -107,6 +126,7 @@ impl From<CaughtError> for PgError {
         };
         Self(Box::new(Report {
             code: report.sql_error_code() as i32,
+            is_own: true,
             message: report.message().to_owned(),
             detail: report.detail().map(str::to_owned),
             hint: report.hint().map(str::to_owned),

@@ -9,6 +9,7 @@ pub(crate) mod jsonb;
 mod lock_timeout;
 mod request;
 mod subtransaction;
+mod table;
 mod trap;
 mod trigger_row;
 
@@ -20,5 +21,6 @@ pub(crate) use jsonb::Jsonb;
 pub(crate) use lock_timeout::with_lock_timeout;
 pub(crate) use request::{request_headers, set_response_status};
 pub(crate) use subtransaction::subtransaction;
+pub(crate) use table::lock_table;
 pub(crate) use trap::TrappedStatement;
 pub(crate) use trigger_row::TriggerRow;

@@ -78,6 +78,10 @@ pub(super) fn answer<T: Serialize>(
             Jsonb::of(&Envelope::success(done.message, done.data))
         }
         Err(Refusal::Raised(error)) if error.is_serialization_failure() => error.raise(),
+        // The winner of the race cannot be seen from this snapshot, however often it is tried.
+        Err(Refusal::Raised(error)) if error.is_race() && pg::configuration::snapshot_is_fixed() => {
+            PgError::serialization_failure().raise()
+        }
         Err(Refusal::Raised(error)) => {
             record_refusal(action, ErrorCode::Internal, None, Some(&format!("{} {}", error.sqlstate(), error.message)));
             refuse(vec![internal(&error)])
@@ -115,7 +119,8 @@ fn internal(error: &PgError) -> FieldError {
             "Run SELECT registrar.setup(); as superuser: a part of registrar is missing.".to_owned()
         }
         _ => {
-            let place = error.context.as_deref().and_then(|context| context.lines().next());
+            let frames = error.context.as_deref().unwrap_or_default().lines();
+            let place = frames.into_iter().find(|frame| frame.starts_with("PL/pgSQL function"));
             format!(
                 "PostgreSQL says {sqlstate}: {message} ({}).",
                 place.unwrap_or("perhaps from a trigger on auth.users")

@@ -11,13 +11,14 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::answer::{Done, Refusal, answer};
-use crate::pg::{Jsonb, Timestamp, transaction_start};
+use crate::pg::{Jsonb, transaction_start};
 use crate::settings;
 use crate::store::audit_log::Action;
 use crate::store::pending_registrations::{self, PendingRegistration};
 use crate::store::profiles::{self, Profile};
-use crate::store::users::{self, NewUser};
-use crate::store::{idempotency_keys, identities, roles, verification_tokens};
+use crate::store::users::{self, LockedUser, NewUser};
+use crate::store::verification_tokens::{self, NewToken};
+use crate::store::{idempotency_keys, identities, roles};
 
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -98,7 +99,7 @@ fn register(
     let profile = profiles::filled_by(user.id, || users::insert(client, &user, now))?;
     identities::insert(client, user.id, &claims, now);
     claim_key(client, registrant, user.id)?;
-    let verification = issue_token(client, user.id, verification_tokens::insert);
+    let verification = issue_token(client, user.id, email, verification_tokens::insert);
     let summary = UserSummary {
         id: user.id,
         email: Some(user.email.to_owned()),
@@ -122,7 +123,7 @@ fn register_again(
     let now = transaction_start();
     let user = users::lock_by_email(client, registrant.email.as_str());
     let phone_owner = registrant.phone.as_deref().and_then(|digits| users::phone_owner(client, digits));
-    let Some(user) = user else {
+    let Some(LockedUser { summary: user, is_in_use }) = user else {
         return match phone_owner {
             Some(owner) => Err(Refusal::of_user(owner, phone_exists())),
             None => Ok(None),
@@ -136,6 +137,9 @@ fn register_again(
         let message = "User was registered before and is verified";
         return Ok(Some(registered_before(user, None, message)));
     }
+    if is_in_use {
+        return Err(Refusal::of_user(user.id, email_exists()));
+    }
     if phone_owner.is_some_and(|owner| owner != user.id) {
         return Err(Refusal::of_user(user.id, phone_exists()));
     }
@@ -147,7 +151,7 @@ fn register_again(
         metadata: registrant.metadata.clone(),
     };
     pending_registrations::replace(client, user.id, &pending, now);
-    let verification = issue_token(client, user.id, verification_tokens::replace);
+    let verification = issue_token(client, user.id, registrant.email.as_str(), verification_tokens::replace);
     let message = "User is waiting for verification; a new token was issued";
     Ok(Some(registered_before(user, Some(verification), message)))
 }
@@ -171,16 +175,17 @@ fn claim_key(client: &mut SpiClient<'_>, registrant: &Registrant, user_id: Uuid)
         .into())
 }
 
-/// Makes the only live token of a user; `store` inserts it, or replaces an older one.
+/// Makes the only live token of a user, to be sent to that address; `store` inserts it, or replaces an older one.
 pub(super) fn issue_token(
     client: &mut SpiClient<'_>,
     user_id: Uuid,
-    store: fn(&mut SpiClient<'_>, &Token, Timestamp, Timestamp),
+    email: &str,
+    store: fn(&mut SpiClient<'_>, &NewToken<'_>),
 ) -> Verification {
     let token = Token::generate(user_id);
     let now = transaction_start();
     let expires_at = now.plus_seconds(settings::verification_token_lifetime());
-    store(client, &token, now, expires_at);
+    store(client, &NewToken { token: &token, email, now, expires_at });
     Verification { token: token.expose().to_owned(), expires_at: expires_at.to_utc() }
 }
 

@@ -17,7 +17,7 @@ fn setup() -> pgrx::JsonB {
     match made {
         Ok(made) => pgrx::JsonB(json!({"version": env!("CARGO_PKG_VERSION"), "made": made})),
         Err(reason) => {
-            let hint = "Rename or drop that schema; registrar keeps its tables there.";
+            let hint = "Rename or drop that schema, or have a superuser own it.";
             raise(PgSqlErrorCode::ERRCODE_DUPLICATE_SCHEMA, reason, hint)
         }
     }

@@ -9,7 +9,8 @@ use super::registration::{email_exists, issue_token};
 use crate::pg::{Jsonb, transaction_start};
 use crate::store::audit_log::Action;
 use crate::store::profiles::{self, Profile};
-use crate::store::{identities, pending_registrations, users, verification_tokens};
+use crate::store::users::{self, LockedUser};
+use crate::store::{identities, pending_registrations, verification_tokens};
 
 #[pg_extern(security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -27,12 +28,15 @@ fn verify_email(p_token: default!(Option<String>, "NULL")) -> Jsonb {
 fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Profile>>, Refusal> {
     let now = transaction_start();
     let user = users::lock_by_id(client, token.user_id());
-    let stored = user.as_ref().and_then(|user| verification_tokens::find(client, user.id));
-    let (Some(user), Some(stored)) = (user, stored) else {
+    let stored = user.as_ref().and_then(|user| verification_tokens::find(client, user.summary.id));
+    let (Some(LockedUser { summary: user, is_in_use }), Some(stored)) = (user, stored) else {
         return Err(invalid("The token is unknown.").into());
     };
     if stored.hash != token.hash() {
         return Err(Refusal::of_user(user.id, invalid("The token is unknown, or a newer one has replaced it.")));
+    }
+    if user.email.as_deref() != Some(stored.email.as_str()) {
+        return Err(Refusal::of_user(user.id, invalid("The token was sent to another address than the user has now.")));
     }
     if stored.is_used {
         return Err(Refusal::of_user(user.id, invalid("The token was already used.")));
@@ -42,7 +46,8 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Pro
         return Err(Refusal::of_user(user.id, error.with_hint(ErrorCode::TokenExpired.hint())));
     }
     verification_tokens::use_up(client, user.id, now);
-    let pending = pending_registrations::take(client, user.id);
+    // An account that came to be used in the meantime keeps what it has.
+    let pending = pending_registrations::take(client, user.id).filter(|_| !is_in_use);
     let user_id = user.id;
     let done = |user, message| {
         let profile = profiles::read_primary(user_id);
@@ -82,14 +87,14 @@ fn resend_verification(p_email: default!(Option<String>, "NULL")) -> Jsonb {
 }
 
 fn resend(client: &mut SpiClient<'_>, email: &Email) -> Result<Done<Resent>, Refusal> {
-    let Some(user) = users::lock_by_email(client, email.as_str()) else {
+    let Some(LockedUser { summary: user, .. }) = users::lock_by_email(client, email.as_str()) else {
         let error = FieldError::new("email", ErrorCode::UserNotFound, "There is no user with this email.");
         return Err(error.with_hint(ErrorCode::UserNotFound.hint()).into());
     };
     if user.email_confirmed_at.is_some() {
         return Err(Refusal::of_user(user.id, email_exists()));
     }
-    let verification = issue_token(client, user.id, verification_tokens::replace);
+    let verification = issue_token(client, user.id, email.as_str(), verification_tokens::replace);
     let user_id = user.id;
     Ok(Done { status: 200, message: "A new token was issued", user_id, data: Resent { user, verification } })
 }

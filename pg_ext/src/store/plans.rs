@@ -1,7 +1,7 @@
 //! Statements prepared once for each backend. Preparing at every call would make it two to three times slower.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::{BuiltinOid, Oid, PgOid};
 use pgrx::spi::{OwnedPreparedStatement, SpiClient, SpiTupleTable};
 
-use crate::pg::{PgError, TrappedStatement};
+use crate::pg::{PgError, TrappedStatement, configuration};
 
 /// A statement of registrar's: its text, which may depend on the columns that `auth.users` has, and its parameters' types.
 pub(crate) struct Statement {
@@ -51,15 +51,21 @@ impl Statement {
         arguments: &[DatumWithOid<'_>],
     ) -> Result<(), PgError> {
         let key: *const Statement = self;
-        let known = TRAPPED_PLANS.with_borrow(|plans| plans.get(&key).cloned());
+        forget_outdated();
+        let known = TRAPPED_PLANS.with_borrow(|plans| plans.get(&key).map(|kept| Rc::clone(&kept.plan)));
         let plan = known.unwrap_or_else(|| {
             let types: Vec<Oid> = self.types.iter().map(|&oid| oid.value()).collect();
             let text = self.text(client);
             let plan = Rc::new(TrappedStatement::prepare(client, &text, &types));
-            TRAPPED_PLANS.with_borrow_mut(|plans| plans.insert(key, Rc::clone(&plan)));
+            let kept = Kept { plan: Rc::clone(&plan), is_made: self.is_made() };
+            TRAPPED_PLANS.with_borrow_mut(|plans| plans.insert(key, kept));
             plan
         });
         plan.execute(client, arguments).map(|_| ())
+    }
+
+    fn is_made(&self) -> bool {
+        matches!(self.text, Text::Made(_))
     }
 
     fn text(&self, client: &mut SpiClient<'_>) -> Cow<'static, str> {
@@ -71,14 +77,16 @@ impl Statement {
 
     fn plan(&'static self, client: &mut SpiClient<'_>) -> Rc<OwnedPreparedStatement> {
         let key: *const Statement = self;
-        if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).cloned()) {
+        forget_outdated();
+        if let Some(plan) = PLANS.with_borrow(|plans| plans.get(&key).map(|kept| Rc::clone(&kept.plan))) {
             return plan;
         }
         let types: Vec<PgOid> = self.types.iter().map(|&oid| PgOid::BuiltIn(oid)).collect();
         let text = self.text(client);
         let prepared = client.prepare_mut(&*text, &types);
         let plan = Rc::new(prepared.expect("PostgreSQL either prepares a statement or raises").keep());
-        PLANS.with_borrow_mut(|plans| plans.insert(key, Rc::clone(&plan)));
+        let kept = Kept { plan: Rc::clone(&plan), is_made: self.is_made() };
+        PLANS.with_borrow_mut(|plans| plans.insert(key, kept));
         plan
     }
 }
@@ -101,9 +109,24 @@ pub(crate) fn run_text<'c>(
     client.update(&*plan, None, arguments).expect("a kept plan takes the arguments it was prepared with")
 }
 
+/// Forgets the plans whose text was made from the catalogue, where that may have changed since.
+fn forget_outdated() {
+    if AS_OF.replace(configuration::generation()) != configuration::generation() {
+        PLANS.with_borrow_mut(|plans| plans.retain(|_, plan| !plan.is_made));
+        TRAPPED_PLANS.with_borrow_mut(|plans| plans.retain(|_, plan| !plan.is_made));
+    }
+}
+
+/// A plan, and whether its text was made from the catalogue.
+struct Kept<P> {
+    plan: Rc<P>,
+    is_made: bool,
+}
+
 thread_local! {
-    static PLANS: RefCell<HashMap<*const Statement, Rc<OwnedPreparedStatement>>> = RefCell::default();
-    static TRAPPED_PLANS: RefCell<HashMap<*const Statement, Rc<TrappedStatement>>> = RefCell::default();
+    static AS_OF: Cell<u64> = const { Cell::new(0) };
+    static PLANS: RefCell<HashMap<*const Statement, Kept<OwnedPreparedStatement>>> = RefCell::default();
+    static TRAPPED_PLANS: RefCell<HashMap<*const Statement, Kept<TrappedStatement>>> = RefCell::default();
     static TEXT_PLANS: RefCell<HashMap<String, Rc<OwnedPreparedStatement>>> = RefCell::default();
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID};
-use pgrx::pg_sys::Oid;
 use pgrx::spi::{SpiClient, SpiHeapTupleData, quote_identifier, quote_literal, quote_qualified_identifier};
 use serde_json::json;
 
@@ -17,12 +16,14 @@ use crate::pg::{Jsonb, TrappedStatement};
 pub(crate) struct ProfileTable {
     pub(crate) schema: String,
     pub(crate) name: String,
-    /// With whose rights it is written; `None` where there is no such table any more.
-    pub(crate) owner: Option<Oid>,
     pub(crate) fields: Vec<Field>,
     user_column: String,
     statements: RefCell<Statements>,
 }
+
+/// Most statements kept for one table: an app has a handful of sign-up forms, but whoever signs up chooses the keys, and a
+/// plan takes 35 kB.
+const MAX_STATEMENTS: usize = 32;
 
 /// Keyed by what they do, and which fields they fill.
 type Statements = HashMap<(Write, Vec<bool>), Rc<TrappedStatement>>;
@@ -62,7 +63,11 @@ impl ProfileTable {
             return Rc::clone(statement);
         }
         let statement = Rc::new(prepare(&self.text(write, &key.1)));
-        self.statements.borrow_mut().insert(key, Rc::clone(&statement));
+        let mut statements = self.statements.borrow_mut();
+        if statements.len() >= MAX_STATEMENTS {
+            statements.clear();
+        }
+        statements.insert(key, Rc::clone(&statement));
         statement
     }
 
@@ -112,7 +117,7 @@ pub(crate) fn all<E>(read: impl FnOnce() -> Result<Vec<ProfileTable>, E>) -> Res
 // Ordered by position: the first is the primary one. A table or column that is gone keeps its row: writing the profile then
 // fails with a reason that names it.
 static ALL: Statement = Statement::new(
-    "SELECT p.schema_name::text, p.table_name::text, p.user_column::text, c.relowner, f.\"column\", f.key,
+    "SELECT p.schema_name::text, p.table_name::text, p.user_column::text, f.\"column\", f.key,
             format_type(a.atttypid, a.atttypmod), t.typcategory = 'A', t.typname IN ('json', 'jsonb')
      FROM registrar_private.profile_tables AS p
      LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = p.schema_name
@@ -131,15 +136,7 @@ pub(crate) fn load(client: &mut SpiClient<'_>) -> Vec<ProfileTable> {
         let text = |place| row.get::<String>(place).ok().flatten();
         let (Some(schema), Some(name), Some(user_column)) = (text(1), text(2), text(3)) else { continue };
         if tables.last().is_none_or(|table| (&table.schema, &table.name) != (&schema, &name)) {
-            let owner = row.get(4).ok().flatten();
-            tables.push(ProfileTable {
-                schema,
-                name,
-                owner,
-                user_column,
-                fields: Vec::new(),
-                statements: RefCell::default(),
-            });
+            tables.push(ProfileTable { schema, name, user_column, fields: Vec::new(), statements: RefCell::default() });
         }
         if let (Some(table), Some(field)) = (tables.last_mut(), field(&row)) {
             table.fields.push(field);
@@ -152,14 +149,14 @@ pub(crate) fn load(client: &mut SpiClient<'_>) -> Vec<ProfileTable> {
 fn field(row: &SpiHeapTupleData<'_>) -> Option<Field> {
     let text = |place| row.get::<String>(place).ok().flatten();
     let is = |place| row.get::<bool>(place).ok().flatten().unwrap_or(false);
-    let (column, key) = (text(5)?, text(6)?);
-    let column_type = text(7).unwrap_or_else(|| "text".to_owned());
+    let (column, key) = (text(4)?, text(5)?);
+    let column_type = text(6).unwrap_or_else(|| "text".to_owned());
     let literal = quote_literal(&key);
-    let expression = if is(8) {
+    let expression = if is(7) {
         format!(
             "(SELECT array_agg(item)::{column_type} FROM jsonb_array_elements_text(source.metadata -> {literal}) AS item)"
         )
-    } else if is(9) {
+    } else if is(8) {
         format!("(source.metadata -> {literal})::{column_type}")
     } else {
         format!("(source.metadata ->> {literal})::{column_type}")

@@ -169,8 +169,9 @@ fn write(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Resul
 }
 
 fn execute(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Result<Option<String>, PgError> {
+    let owner = lock(table)?;
     Spi::connect_mut(|client| {
-        pg::as_role(acting_role(table), || {
+        pg::as_role(owner, || {
             let present = table.fields.iter().map(|field| jsonb::has_value(&arguments[1], &field.key)).collect();
             let prepare = |text: &str| TrappedStatement::prepare(client, text, &[UUIDOID, JSONBOID]);
             table.statement(write, present, prepare).execute(client, arguments)
@@ -178,9 +179,9 @@ fn execute(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Res
     })
 }
 
-/// The owner of the table; where it is missing nobody in particular, and the statement fails with the reason.
-fn acting_role(table: &ProfileTable) -> Oid {
-    table.owner.unwrap_or_else(pg::outer_user_id)
+/// Holds the table still, and says with whose rights it is written.
+fn lock(table: &ProfileTable) -> Result<Oid, PgError> {
+    pg::lock_table(&table.schema, &table.name).ok_or_else(|| PgError::undefined_table(&table.schema, &table.name))
 }
 
 /// The failure's row, or where even that fails a warning in the server's log: the sign-up stands in any case.
@@ -216,7 +217,8 @@ pub(crate) fn read_primary(user_id: Uuid) -> Option<Profile> {
     };
     let profile = subtransaction(|| {
         pg::with_lock_timeout(|| {
-            Ok::<_, PgError>(Spi::connect_mut(|client| pg::as_role(acting_role(table), || read(client))))
+            let owner = lock(table)?;
+            Ok::<_, PgError>(Spi::connect_mut(|client| pg::as_role(owner, || read(client))))
         })
     });
     profile.ok().flatten().and_then(|profile| RawValue::from_string(profile).ok())

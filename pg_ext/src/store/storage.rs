@@ -1,9 +1,6 @@
 //! Everything outside the extension: what `setup()` makes, in the order in which it makes it.
 
-use pgrx::pg_sys::Oid;
 use pgrx::spi::SpiClient;
-
-use crate::pg;
 
 const AUTH_ROLES: &str = include_str!("../../sql/auth/roles.sql");
 const AUTH_USERS: &str = include_str!("../../sql/auth/users.sql");
@@ -12,7 +9,8 @@ const AUTH_FUNCTIONS: &str = include_str!("../../sql/auth/functions.sql");
 const AUTH_ACCESS: &str = include_str!("../../sql/repeatable/auth_access.sql");
 const PRIVATE_ACCESS: &str = include_str!("../../sql/repeatable/private_access.sql");
 const API_ACCESS: &str = include_str!("../../sql/repeatable/api_access.sql");
-const CONFIGURATION_TRIGGERS: &str = include_str!("../../sql/repeatable/configuration_triggers.sql");
+/// For one table, whose name stands for `{table}`.
+const CONFIGURATION_TRIGGER: &str = include_str!("../../sql/repeatable/configuration_trigger.sql");
 const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
 
 /// The migrations of `registrar_private`, in order. One that was released is never changed again.
@@ -30,11 +28,14 @@ const MIGRATIONS: &[(&str, &str)] = &[
 /// ended, and then finds nothing to do.
 ///
 /// # Errors
-/// A sentence where the schema `registrar_private` is somebody else's: its tables could be traps.
+/// A sentence where the schemas `auth` or `registrar_private` are somebody else's: their tables could be traps.
 pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     let mut made = Vec::new();
     run(client, "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('registrar.setup', 0))");
     run(client, AUTH_ROLES);
+    if let Some(finding) = foreign_auth_object(client) {
+        return Err(format!("{finding}, who is neither a superuser nor supabase_auth_admin"));
+    }
     if !table_exists(client, "auth.users") {
         run(client, AUTH_USERS);
         made.push("auth.users".to_owned());
@@ -55,19 +56,21 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
             return Err(format!("the schema registrar_private belongs to {owner}, who is no superuser"));
         }
     }
+    made.extend(migrate(client));
     run(client, PRIVATE_ACCESS);
-    made.extend(pg::as_role(owner(client), || migrate(client)));
     run(client, API_ACCESS);
-    if !exists(client, "SELECT FROM pg_catalog.pg_trigger WHERE tgname = 'registrar_configuration_changed'") {
-        run(client, CONFIGURATION_TRIGGERS);
-        made.push("triggers registrar_configuration_changed".to_owned());
+    for table in ["roles", "profile_tables"] {
+        let trigger =
+            ("registrar_configuration_changed", format!("registrar_private.{table}"), "configuration_changed");
+        if !has_trigger(client, &trigger) {
+            run(client, &CONFIGURATION_TRIGGER.replace("{table}", table));
+            made.push(format!("trigger {} on {}", trigger.0, trigger.1));
+        }
     }
-    if !exists(
-        client,
-        "SELECT FROM pg_catalog.pg_trigger WHERE tgrelid = 'auth.users'::regclass AND tgname = 'registrar_handle_new_user'",
-    ) {
+    let trigger = ("registrar_handle_new_user", "auth.users".to_owned(), "handle_new_user");
+    if !has_trigger(client, &trigger) {
         run(client, TRIGGER);
-        made.push("trigger registrar_handle_new_user on auth.users".to_owned());
+        made.push(format!("trigger {} on {}", trigger.0, trigger.1));
     }
     Ok(made)
 }
@@ -119,7 +122,27 @@ fn private_schema_owner(client: &mut SpiClient<'_>) -> Option<(String, bool)> {
     Some((name?, is_superuser?))
 }
 
-fn owner(client: &mut SpiClient<'_>) -> Oid {
-    let row = client.update("SELECT 'registrar_owner'::regrole::oid", Some(1), &[]).expect("a catalogue query").first();
-    row.get_one().ok().flatten().expect("the install script made the role")
+/// Whether a table has that trigger, calling that function of registrar's: a name alone proves nothing.
+fn has_trigger(client: &mut SpiClient<'_>, (name, table, function): &(&str, String, &str)) -> bool {
+    let query = format!(
+        "SELECT FROM pg_catalog.pg_trigger
+         WHERE tgname = '{name}' AND tgrelid = '{table}'::regclass AND tgfoid = 'registrar.{function}()'::regprocedure"
+    );
+    exists(client, &query)
+}
+
+/// What of the auth schema belongs to somebody who could have set it up as a trap: `setup()` gives registrar's rights to
+/// whoever has triggers there.
+fn foreign_auth_object(client: &mut SpiClient<'_>) -> Option<String> {
+    let query = "SELECT format('%s belongs to %s', object, rolname)
+                 FROM (
+                     SELECT 'the schema auth', nspowner FROM pg_catalog.pg_namespace WHERE nspname = 'auth'
+                     UNION ALL
+                     SELECT format('auth.%s', relname), relowner FROM pg_catalog.pg_class
+                     WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'auth')
+                         AND relname IN ('users', 'identities')
+                 ) AS found (object, owner)
+                 JOIN pg_catalog.pg_roles AS r ON r.oid = found.owner
+                 WHERE NOT r.rolsuper AND r.rolname <> 'supabase_auth_admin'";
+    client.update(query, Some(1), &[]).expect("a catalogue query").first().get_one().ok().flatten()
 }

@@ -121,33 +121,62 @@ fn summary(rows: SpiTupleTable<'_>) -> Option<UserSummary> {
     })
 }
 
+/// A user whose row is locked to the end of the transaction.
+pub(crate) struct LockedUser {
+    pub(crate) summary: UserSummary,
+    /// Whether the account is more than a registration that waits for its e-mail: it has signed in, has a confirmed phone
+    /// number, was invited, banned or deleted. Whoever holds the mailbox has no right to put another password on it.
+    pub(crate) is_in_use: bool,
+}
+
+fn locked(rows: SpiTupleTable<'_>) -> Option<LockedUser> {
+    let rows = rows.first();
+    let is_in_use = !rows.is_empty() && rows.get(8).ok().flatten() == Some(true);
+    Some(LockedUser { summary: summary(rows)?, is_in_use })
+}
+
+/// Whether any of the columns that tell of a life beyond the registration is filled.
+fn in_use(columns: &Columns) -> String {
+    let signs = ["phone_confirmed_at", "last_sign_in_at", "invited_at", "banned_until", "deleted_at"];
+    let present = signs.iter().filter(|sign| columns.has(sign)).map(|sign| format!("{sign} IS NOT NULL"));
+    present.fold("false".to_owned(), |any, sign| format!("{any} OR {sign}"))
+}
+
 // NO KEY UPDATE: calls for one user go one after the other, and foreign keys to the row are not held up.
 static LOCK_BY_EMAIL: Statement = Statement::made_by(
     |client| {
         let columns = Columns::of_auth(client, "users");
         let not_sso = if columns.has("is_sso_user") { "AND is_sso_user = false" } else { "" };
-        format!("SELECT {} FROM auth.users WHERE email = $1 {not_sso} FOR NO KEY UPDATE", summary_columns(&columns))
+        format!(
+            "SELECT {}, {} FROM auth.users WHERE email = $1 {not_sso} FOR NO KEY UPDATE",
+            summary_columns(&columns),
+            in_use(&columns)
+        )
     },
     &[TEXTOID],
 );
 
 /// The user of an e-mail address, locked to the end of the transaction. Users of single sign-on are not found: their
 /// address is their provider's business.
-pub(crate) fn lock_by_email(client: &mut SpiClient<'_>, email: &str) -> Option<UserSummary> {
-    summary(LOCK_BY_EMAIL.run(client, &[email.into()]))
+pub(crate) fn lock_by_email(client: &mut SpiClient<'_>, email: &str) -> Option<LockedUser> {
+    locked(LOCK_BY_EMAIL.run(client, &[email.into()]))
 }
 
 static LOCK_BY_ID: Statement = Statement::made_by(
     |client| {
         let columns = Columns::of_auth(client, "users");
-        format!("SELECT {} FROM auth.users WHERE id = $1 FOR NO KEY UPDATE", summary_columns(&columns))
+        format!(
+            "SELECT {}, {} FROM auth.users WHERE id = $1 FOR NO KEY UPDATE",
+            summary_columns(&columns),
+            in_use(&columns)
+        )
     },
     &[UUIDOID],
 );
 
 /// The user of an id, locked to the end of the transaction.
-pub(crate) fn lock_by_id(client: &mut SpiClient<'_>, id: Uuid) -> Option<UserSummary> {
-    summary(LOCK_BY_ID.run(client, &[pg_uuid(id).into()]))
+pub(crate) fn lock_by_id(client: &mut SpiClient<'_>, id: Uuid) -> Option<LockedUser> {
+    locked(LOCK_BY_ID.run(client, &[pg_uuid(id).into()]))
 }
 
 static PHONE_OWNER: Statement = Statement::new("SELECT id FROM auth.users WHERE phone = $1", &[TEXTOID]);

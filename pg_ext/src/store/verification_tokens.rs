@@ -1,7 +1,7 @@
 //! `registrar_private.verification_tokens`: hashes only, one row for each user.
 
 use pgrx::datum::TimestampWithTimeZone;
-use pgrx::pg_sys::BuiltinOid::{BYTEAOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::pg_sys::BuiltinOid::{BYTEAOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::{Token, TokenHash};
 use uuid::Uuid;
@@ -10,44 +10,49 @@ use super::pg_uuid;
 use super::plans::Statement;
 use crate::pg::Timestamp;
 
+/// A token to be stored.
+pub(crate) struct NewToken<'a> {
+    pub(crate) token: &'a Token,
+    /// The address that it is sent to.
+    pub(crate) email: &'a str,
+    pub(crate) now: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
 static INSERT: Statement = Statement::new(
-    "INSERT INTO registrar_private.verification_tokens (user_id, purpose, token_hash, created_at, expires_at)
-     VALUES ($1, 'email', $2, $3, $4)",
-    &[UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
+    "INSERT INTO registrar_private.verification_tokens (user_id, purpose, token_hash, created_at, expires_at, email)
+     VALUES ($1, 'email', $2, $3, $4, $5)",
+    &[UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
 );
 
 /// Stores the first token of a user.
-pub(crate) fn insert(client: &mut SpiClient<'_>, token: &Token, now: Timestamp, expires_at: Timestamp) {
-    store(&INSERT, client, token, now, expires_at);
+pub(crate) fn insert(client: &mut SpiClient<'_>, token: &NewToken<'_>) {
+    store(&INSERT, client, token);
 }
 
 static REPLACE: Statement = Statement::new(
-    "INSERT INTO registrar_private.verification_tokens (user_id, purpose, token_hash, created_at, expires_at)
-     VALUES ($1, 'email', $2, $3, $4)
+    "INSERT INTO registrar_private.verification_tokens (user_id, purpose, token_hash, created_at, expires_at, email)
+     VALUES ($1, 'email', $2, $3, $4, $5)
      ON CONFLICT (user_id, purpose) DO UPDATE
-     SET token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = NULL",
-    &[UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
+     SET token_hash = excluded.token_hash, created_at = excluded.created_at, expires_at = excluded.expires_at, used_at = NULL,
+         email = excluded.email",
+    &[UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
 );
 
 /// Stores a token as the only live one of its user.
-pub(crate) fn replace(client: &mut SpiClient<'_>, token: &Token, now: Timestamp, expires_at: Timestamp) {
-    store(&REPLACE, client, token, now, expires_at);
+pub(crate) fn replace(client: &mut SpiClient<'_>, token: &NewToken<'_>) {
+    store(&REPLACE, client, token);
 }
 
-fn store(
-    statement: &'static Statement,
-    client: &mut SpiClient<'_>,
-    token: &Token,
-    now: Timestamp,
-    expires_at: Timestamp,
-) {
+fn store(statement: &'static Statement, client: &mut SpiClient<'_>, new: &NewToken<'_>) {
     statement.run(
         client,
         &[
-            pg_uuid(token.user_id()).into(),
-            token.hash().as_bytes().as_slice().into(),
-            TimestampWithTimeZone::from(now).into(),
-            TimestampWithTimeZone::from(expires_at).into(),
+            pg_uuid(new.token.user_id()).into(),
+            new.token.hash().as_bytes().as_slice().into(),
+            TimestampWithTimeZone::from(new.now).into(),
+            TimestampWithTimeZone::from(new.expires_at).into(),
+            new.email.into(),
         ],
     );
 }
@@ -55,12 +60,13 @@ fn store(
 /// What is known of a user's newest token.
 pub(crate) struct StoredToken {
     pub(crate) hash: TokenHash,
+    pub(crate) email: String,
     pub(crate) expires_at: Timestamp,
     pub(crate) is_used: bool,
 }
 
 static FIND: Statement = Statement::new(
-    "SELECT token_hash, expires_at, used_at IS NOT NULL FROM registrar_private.verification_tokens
+    "SELECT token_hash, expires_at, used_at IS NOT NULL, email FROM registrar_private.verification_tokens
      WHERE user_id = $1 AND purpose = 'email'",
     &[UUIDOID],
 );
@@ -68,8 +74,15 @@ static FIND: Statement = Statement::new(
 /// The newest token of a user.
 pub(crate) fn find(client: &mut SpiClient<'_>, user_id: Uuid) -> Option<StoredToken> {
     let row = FIND.run(client, &[pg_uuid(user_id).into()]).first();
-    let (hash, expires_at, is_used) = row.get_three::<&[u8], TimestampWithTimeZone, bool>().ok()?;
-    Some(StoredToken { hash: TokenHash::from_stored(hash?)?, expires_at: expires_at?.into(), is_used: is_used? })
+    if row.is_empty() {
+        return None;
+    }
+    Some(StoredToken {
+        hash: TokenHash::from_stored(row.get::<&[u8]>(1).ok()??)?,
+        expires_at: row.get::<TimestampWithTimeZone>(2).ok()??.into(),
+        is_used: row.get(3).ok()??,
+        email: row.get(4).ok()??,
+    })
 }
 
 static USE_UP: Statement = Statement::new(
