@@ -170,7 +170,7 @@ impl Client {
     /// Registers a user: `registrar.register_user_with_token`, one transaction that makes the user, the verification token
     /// and the profile.
     ///
-    /// An address that waits for verification gets a new token, and the older ones are used up. A call that fails is
+    /// An address that waits for verification gets a new token, and the older ones no longer work. A call that fails is
     /// repeated as [`Retry`](crate::Retry) says, always under one idempotency key.
     ///
     /// # Errors

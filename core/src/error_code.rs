@@ -82,7 +82,7 @@ error_codes! {
     RateLimited = "rate_limited", 429, "Too many requests.",
         "Wait as long as Retry-After says.";
     Internal = "internal", 500, "The database refused a statement; nothing was written.",
-        "The newest row of registrar.audit_log with outcome internal names the cause.";
+        "A superuser finds the cause in the newest row of registrar_private.audit_log with outcome internal.";
 }
 
 impl std::fmt::Display for ErrorCode {

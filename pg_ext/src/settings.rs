@@ -7,6 +7,8 @@ use std::ffi::CString;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use registrar_core::{Region, Rules};
 
+use crate::pg::configuration;
+
 /// 30 minutes: long enough for a slow mail server and a distracted reader, short enough that a mailbox opened later by
 /// somebody else holds no live token (OWASP Forgot Password Cheat Sheet: tokens "expire after an appropriate period").
 static VERIFICATION_TOKEN_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(30 * 60);
@@ -61,6 +63,7 @@ pub(crate) fn define() {
         GucContext::Suset,
         GucFlags::empty(),
     );
+    configuration::reserve_prefix(c"registrar");
 }
 
 /// Life of a verification token, in seconds.

@@ -134,3 +134,19 @@ fn the_extension_refuses_a_schema_registrar_that_belongs_to_somebody_else() {
     let error = refused.expect_err("its owner could put functions of his own beside registrar's");
     assert!(error.as_db_error().unwrap().message().contains("registrar"), "{error:?}");
 }
+
+#[test]
+fn a_profile_table_before_setup_is_refused_with_what_to_do() {
+    let mut admin = empty_database().admin().unwrap();
+    admin.batch_execute("CREATE EXTENSION registrar").unwrap();
+    let refused = admin.query("SELECT registrar.create_profile_table('user_profiles')", &[]).unwrap_err();
+    assert_eq!(refused.as_db_error().unwrap().hint(), Some("Run SELECT registrar.setup(); first."));
+}
+
+#[test]
+fn a_setting_that_does_not_exist_is_refused() {
+    let mut admin = plain_database().admin().unwrap();
+    admin.batch_execute("SELECT registrar.build_info(); SET registrar.trusted_proxies = 2").unwrap();
+    let refused = admin.batch_execute("SET registrar.trusted_proxy = 2").unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "42602");
+}

@@ -1,6 +1,7 @@
 //! When what a backend remembers of registrar's configuration tables is out of date.
 
 use std::cell::Cell;
+use std::ffi::CStr;
 
 use pgrx::pg_sys::{self, Datum, Oid};
 
@@ -25,6 +26,12 @@ pub(crate) fn snapshot_is_fixed() -> bool {
 pub(crate) fn announce_change(table: Oid) {
     // SAFETY: the table exists and is locked: a trigger on it is running.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(table) };
+}
+
+/// Makes PostgreSQL refuse settings of that prefix which nobody has defined: a typing error must not pass in silence.
+pub(crate) fn reserve_prefix(prefix: &'static CStr) {
+    // SAFETY: the string is NUL-terminated, and copied.
+    unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) };
 }
 
 /// Begins to count changes; called once, when the library is loaded.

@@ -60,6 +60,10 @@ fn create_profile_table(p_template: &str) -> String {
     let name = format!("public.{}", template.name);
     Spi::connect_mut(|client| {
         require_superuser(client, "create_profile_table()");
+        if !storage::is_made(client) {
+            let hint = "Run SELECT registrar.setup(); first.";
+            raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "registrar is not set up", hint);
+        }
         let attached = profile_tables::load(client);
         if !attached.iter().any(|table| table.schema == "public" && table.name == template.name) {
             client.update(template.script, None, &[]).expect("PostgreSQL either runs a script or raises");

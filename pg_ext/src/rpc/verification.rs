@@ -53,7 +53,7 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Pro
         let profile = profiles::read_primary(user_id);
         Ok(Done { status: 200, message, user_id, data: Verified { user, profile } })
     };
-    // Confirmed on another way in the meantime, by the owner of the mailbox or an administrator: whatever somebody
+    // Confirmed in another way in the meantime, by the owner of the mailbox or an administrator: whatever somebody
     // registered since must not take effect any more.
     if user.email_confirmed_at.is_some() {
         return done(user, "Email was verified before");

@@ -75,6 +75,11 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     Ok(made)
 }
 
+/// Whether `setup()` was ever run.
+pub(crate) fn is_made(client: &mut SpiClient<'_>) -> bool {
+    table_exists(client, "registrar_private.profile_tables")
+}
+
 fn migrate(client: &mut SpiClient<'_>) -> Vec<String> {
     if !table_exists(client, "registrar_private.migrations") {
         run(

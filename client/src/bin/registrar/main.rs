@@ -37,7 +37,7 @@ Exit codes:
   5  rate-limited or locked: wait and try again
   6  not allowed: key or credentials refused
 
-Errors are told on stderr. With --output json, stdout always holds one JSON document, {success, message, data, errors};
+Errors are printed on stderr. With --output json, stdout always holds one JSON document, {success, message, data, errors};
 after a failure it also has status, request_id and retry_after (seconds), each null where it is not known. Only mistakes
 in the arguments leave stdout empty.";
 

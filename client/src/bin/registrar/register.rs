@@ -11,7 +11,7 @@ use crate::secret_input;
 /// Register a user, and print the verification token
 ///
 /// The user, the token and the profile are made in one transaction. An address that waits for verification gets a new
-/// token, and the older ones are used up. The token is a secret: send it to the user, store it nowhere.
+/// token, and the older ones no longer work. The token is a secret: send it to the user, store it nowhere.
 #[derive(Args)]
 pub(crate) struct Register {
     /// The e-mail address

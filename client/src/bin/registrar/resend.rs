@@ -19,6 +19,6 @@ impl Resend {
     pub(crate) async fn run(self, client: &Client, format: Format) -> Result<(), Failure> {
         let resent = client.resend_verification(&self.email).await?;
         let rows = Rows::default().user(&resent.user).verification(&resent.verification);
-        output::print(format, "A new token is made. Send it to the user; the older ones are used up.", resent, rows)
+        output::print(format, "A new token is made. Send it to the user; the older ones no longer work.", resent, rows)
     }
 }
