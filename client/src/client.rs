@@ -41,6 +41,16 @@ impl Call {
     pub(crate) fn body(&self) -> &[u8] {
         &self.body
     }
+
+    #[cfg(test)]
+    pub(crate) fn function(&self) -> &'static str {
+        self.function
+    }
+
+    #[cfg(test)]
+    pub(crate) fn repeatable(&self) -> Repeatable {
+        self.repeatable
+    }
 }
 
 /// Why an attempt failed, and how long it took.
@@ -153,6 +163,7 @@ fn left_until(deadline: Instant) -> Duration {
 mod tests {
     use super::*;
     use crate::NewUser;
+    use serde_json::{Value, json};
 
     #[test]
     fn a_call_can_be_made_in_a_task_of_its_own() {
@@ -162,6 +173,10 @@ mod tests {
             let _ = client.register(NewUser::new("user@example.com")).await;
             let _ = client.verify_email("token").await;
             let _ = client.resend_verification("user@example.com").await;
+            let (profiles, user) = (client.profiles(), Uuid::nil());
+            let _ = profiles.update::<Value>(user, &json!({})).await;
+            let _ = profiles.import(&[json!({})]).await;
+            let _ = profiles.export::<Value>(1).next().await;
         });
     }
 }

@@ -268,7 +268,8 @@ impl Error {
     ///
     /// For `register`, repeat with the same [`idempotency_key`](crate::NewUser::idempotency_key). For `verify_email`,
     /// the token may be used up: that a second call answers `token_invalid` then means nothing. For
-    /// `resend_verification`, the older tokens may be used up: resend again.
+    /// `resend_verification`, the older tokens may be used up: resend again. For `create` of
+    /// [`Profiles`](crate::Profiles), look with `get`; its other calls can be made again.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! Client of the **registrar** PostgreSQL extension: register a user, verify the e-mail, resend the token; each one HTTP
-//! call that is one transaction.
+//! Client of the **registrar** PostgreSQL extension: register a user, verify the e-mail, resend the token, look after
+//! profiles; each one HTTP call that is one transaction.
 //!
 //! ```no_run
 //! use registrar_client::{Client, Error, ErrorCode, NewUser};
@@ -20,6 +20,9 @@
 //! # }
 //! ```
 //!
+//! [`Client::profiles`] makes, reads, changes and counts profiles, and looks after whole tables of them; the three tables
+//! that registrar brings along are typed in [`profile_templates`].
+//!
 //! The address is a Supabase project ([`ClientBuilder::url`]) or a bare PostgREST ([`ClientBuilder::postgrest_url`]).
 //! The key is that of `service_role`, so this crate belongs in a back end, never in an app that users hold.
 //!
@@ -36,6 +39,11 @@ mod answer;
 mod client;
 mod config;
 mod error;
+mod profile_calls;
+mod profile_pages;
+pub mod profile_templates;
+mod profile_update;
+mod profiles;
 mod registration;
 mod retry;
 mod tls;
@@ -44,7 +52,14 @@ mod verification;
 pub use client::Client;
 pub use config::ClientBuilder;
 pub use error::{Error, Result};
-pub use registrar_core::{Envelope, ErrorCode, FieldError, Registration, Resent, UserSummary, Verification, Verified};
+pub use profile_pages::ProfilePages;
+pub use profile_update::Change;
+pub use profiles::Profiles;
+pub use registrar_core::{
+    BackfillBatch, BulkOutcome, CompletionShare, CompletionStatus, DayCount, Envelope, ErrorCode, FieldError,
+    ItemOutcome, MissingField, ProfileCheck, ProfileFailure, ProfilePage, ProfileStats, Registration, RepairReport,
+    Resent, UserProfile, UserProfileData, UserSummary, Verification, Verified,
+};
 pub use registration::NewUser;
 pub use retry::Retry;
 pub use secrecy::{ExposeSecret, SecretString};

@@ -10,7 +10,7 @@ use crate::Error;
 ///
 /// *Whether* a call is repeated is no setting but follows from what a repetition could do:
 ///
-/// | failure | `register` | `resend_verification` | `verify_email` |
+/// | failure | `register`, [`Profiles`](crate::Profiles) | `resend_verification`, `create`, `create_many` | `verify_email` |
 /// |---|---|---|---|
 /// | no connection: refused, unknown name, TLS, connect timeout | yes | yes | yes |
 /// | not begun: 429; `PGRST000`, `PGRST002`, `PGRST003` | yes | yes | no |
@@ -18,6 +18,10 @@ use crate::Error;
 /// | any other answer | no | no | no |
 ///
 /// - `register` always sends an idempotency key, so that a second request finds the user that the first one made.
+/// - The calls of [`Profiles`](crate::Profiles) read, or write the same values again: `update`, `update_many`, `import`,
+///   `repair` and `backfill_batch` leave the same rows after two requests as after one.
+/// - `create` and `create_many` make a profile once: were the first request carried out and its answer lost, a second one
+///   would report `profile_exists` for what was a success.
 /// - `resend_verification` uses up every older token: a first request that is late rather than lost could overtake the
 ///   second and leave the caller with a dead token.
 /// - `verify_email` takes a token that works once: were the first request carried out and its answer lost, a second one

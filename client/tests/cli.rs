@@ -1,59 +1,16 @@
 //! The command line, as far as it needs no server: usage, settings, network faults, exit codes.
 
+mod program;
+
 use std::io::Read;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::{Command as Process, Stdio};
 
-use assert_cmd::Command;
+use program::{KEY, closed_port, empty_directory, registrar, run, unreachable};
 use serde_json::Value;
 
-const KEY: &str = "header.very-secret-payload.signature";
 const PASSWORD: &str = "correct horse battery staple";
 const TOKEN: &str = "XEtumlPTSm-cnxDhsMXSqgABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
-
-/// The command in an empty directory and with none of its variables.
-fn registrar(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_registrar"));
-    command.current_dir(directory);
-    for name in
-        ["SUPABASE_URL", "POSTGREST_URL", "SUPABASE_SERVICE_ROLE_KEY", "TESTING_MODE", "HTTP_PROXY", "http_proxy"]
-    {
-        command.env_remove(name);
-    }
-    command
-}
-
-fn empty_directory() -> tempfile::TempDir {
-    tempfile::tempdir().unwrap()
-}
-
-fn closed_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
-}
-
-struct Outcome {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(command: &mut Command) -> Outcome {
-    let output = command.output().unwrap();
-    Outcome {
-        code: output.status.code().unwrap(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
-}
-
-/// A command against a port where nothing listens.
-fn unreachable(directory: &Path) -> Command {
-    let mut command = registrar(directory);
-    command.env("POSTGREST_URL", closed_port()).env("SUPABASE_SERVICE_ROLE_KEY", KEY).arg("--no-retry");
-    command
-}
 
 #[test]
 fn wrong_usage_is_2() {

@@ -14,6 +14,8 @@ mod idempotency_key;
 mod metadata;
 mod password;
 mod phone;
+mod profile;
+mod profile_field;
 mod registration;
 mod token;
 mod verification;
@@ -27,6 +29,11 @@ pub use idempotency_key::IdempotencyKey;
 pub use metadata::Metadata;
 pub use password::{Credential, Password, PasswordHash};
 pub use phone::{Phone, Region};
+pub use profile::{
+    BackfillBatch, BulkOutcome, CompletionShare, CompletionStatus, DayCount, ItemOutcome, MissingField, ProfileCheck,
+    ProfileFailure, ProfilePage, ProfileStats, RepairReport, UserProfile, UserProfileData,
+};
+pub use profile_field::{Bound, FieldSource, ProfileField, nearest_name};
 pub use registration::{NewRegistration, RegisterRequest, Registration, Rules, UserSummary, Verification};
 pub use token::{Token, TokenHash};
 pub use verification::{Resent, Verified};

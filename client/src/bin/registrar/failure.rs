@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use registrar_client::{Error, ErrorCode};
 use serde_json::{Value, json};
 
-use crate::output::{self, Format, printable};
+use crate::output::{self, Format, Shape, printable};
 
 /// Why a command failed.
 pub(crate) enum Failure {
@@ -16,6 +16,10 @@ pub(crate) enum Failure {
     Call(Error),
     /// Standard input, or standard output other than a closed pipe.
     Io { what: &'static str, source: io::Error },
+    /// A file that was named.
+    File { what: String, source: io::Error },
+    /// Some items failed, and have been told of one by one; the others are done.
+    Items { message: String, hint: &'static str, details: Vec<Value>, data: Value },
 }
 
 impl From<Error> for Failure {
@@ -30,10 +34,10 @@ impl Failure {
     }
 
     /// Tells of the failure and gives the exit code. That stderr or stdout is closed changes neither.
-    pub(crate) fn report(&self, format: Format) -> ExitCode {
+    pub(crate) fn report(&self, format: Format, shape: Shape) -> ExitCode {
         let _ = io::stderr().write_all(self.text().as_bytes());
         if format == Format::Json {
-            let _ = output::print_json(&self.json());
+            let _ = output::print_json(&self.json(shape));
         }
         ExitCode::from(self.exit_code())
     }
@@ -43,7 +47,7 @@ impl Failure {
             Self::Usage { .. } | Self::Call(Error::Config { .. }) => 2,
             Self::Call(Error::Api { code, .. }) => exit_code_of(*code),
             Self::Call(Error::Unauthorized { .. } | Error::Forbidden { .. }) => 6,
-            Self::Call(_) | Self::Io { .. } => 1,
+            Self::Call(_) | Self::Io { .. } | Self::File { .. } | Self::Items { .. } => 1,
         }
     }
 
@@ -67,28 +71,37 @@ impl Failure {
         lines.iter().map(|line| printable(line) + "\n").collect()
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, shape: Shape) -> Value {
         let errors = match self {
             Self::Call(Error::Api { errors, .. }) => json!(errors),
+            Self::Items { details, .. } => json!(details),
             _ => json!([{"field": null, "code": self.code(), "message": self.message(), "hint": self.hint()}]),
         };
         let call = if let Self::Call(error) = self { Some(error) } else { None };
-        json!({
+        let data = if let Self::Items { data, .. } = self { data } else { &Value::Null };
+        let mut document = json!({
             "success": false,
             "message": self.message(),
-            "data": null,
+            "data": data,
             "errors": errors,
             "status": call.and_then(Error::status),
             "request_id": call.and_then(Error::request_id),
             "retry_after": call.and_then(Error::retry_after).map(|wait| wait.as_secs()),
-        })
+        });
+        if let Shape::Profile { user_id } = shape {
+            document["user_id"] = json!(user_id);
+            document["profile_id"] = Value::Null;
+            document["error_details"] = document["errors"].clone();
+        }
+        document
     }
 
     fn message(&self) -> String {
         match self {
-            Self::Usage { message, .. } => message.clone(),
+            Self::Usage { message, .. } | Self::Items { message, .. } => message.clone(),
             Self::Call(error) => error.to_string(),
             Self::Io { what, .. } => (*what).to_owned(),
+            Self::File { what, .. } => what.clone(),
         }
     }
 
@@ -96,24 +109,26 @@ impl Failure {
         match self {
             Self::Usage { .. } => "usage",
             Self::Call(error) => error.code(),
-            Self::Io { .. } => "io",
+            Self::Io { .. } | Self::File { .. } => "io",
+            Self::Items { .. } => "items",
         }
     }
 
     fn hint(&self) -> &str {
         match self {
-            Self::Usage { hint, .. } => hint,
+            Self::Usage { hint, .. } | Self::Items { hint, .. } => hint,
             Self::Call(error) => error.hint(),
             Self::Io { .. } => "Check what standard input and output are connected to.",
+            Self::File { .. } => "Check the path, the permissions and the free space.",
         }
     }
 
     /// The chain of sources, outermost first, without those that only repeat what was said.
     fn causes(&self) -> Vec<String> {
         let mut source: Option<&dyn std::error::Error> = match self {
-            Self::Usage { .. } => None,
+            Self::Usage { .. } | Self::Items { .. } => None,
             Self::Call(error) => std::error::Error::source(error),
-            Self::Io { source, .. } => Some(source),
+            Self::Io { source, .. } | Self::File { source, .. } => Some(source),
         };
         let mut causes = Vec::new();
         while let Some(cause) = source {
@@ -184,9 +199,33 @@ mod tests {
         let expected = "error: Refused.\n  email: Not an address. (validation_failed)\n    \
                         what to do: Like name@example.com.\n  role: No such role. (invalid_role)\n  try again in: 7 s\n";
         assert_eq!(failure.text(), expected);
-        let json = failure.json();
+        let json = failure.json(Shape::Envelope);
         assert_eq!((&json["success"], &json["retry_after"]), (&json!(false), &json!(7)));
         assert_eq!(json["errors"][1]["field"], "role");
+    }
+
+    #[test]
+    fn a_command_on_profiles_adds_the_user_and_the_details() {
+        let failure = api(vec![FieldError::of_call(ErrorCode::ProfileExists, "There.")]);
+        let envelope = failure.json(Shape::Envelope);
+        let user_id = uuid::Uuid::from_u128(7);
+        let mut expected = envelope.clone();
+        expected["user_id"] = json!(user_id);
+        expected["profile_id"] = Value::Null;
+        expected["error_details"] = envelope["errors"].clone();
+        assert_eq!(failure.json(Shape::Profile { user_id: Some(user_id) }), expected);
+        assert!(envelope.get("user_id").is_none() && envelope["errors"][0]["code"] == "profile_exists");
+    }
+
+    #[test]
+    fn failed_items_are_1_and_keep_the_counts() {
+        let details = vec![json!({"line": 3, "code": "user_not_found"})];
+        let (message, data) = ("1 of 2 failed.".to_owned(), json!({"succeeded": 1}));
+        let failure = Failure::Items { message, hint: "Correct it.", details, data };
+        assert_eq!(failure.exit_code(), 1);
+        assert_eq!(failure.text(), "error: 1 of 2 failed.\n  what to do: Correct it.\n");
+        let json = failure.json(Shape::Profile { user_id: None });
+        assert_eq!((&json["data"]["succeeded"], &json["error_details"][0]["line"]), (&json!(1), &json!(3)));
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! The `registrar` command line: register a user, verify the e-mail address, make a new token.
+//! The `registrar` command line: register a user, verify the e-mail address, make a new token, look after profiles.
 #![forbid(unsafe_code)]
 
 mod completions;
 mod failure;
+mod json_object;
 mod logging;
 mod output;
+mod profile;
 mod register;
 mod resend;
 mod secret_input;
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use failure::Failure;
-use output::Format;
+use output::{Format, Shape};
 use registrar_client::{Client, Retry};
 use settings::Settings;
 
@@ -27,10 +29,12 @@ Environment (a .env file in this directory or above it is read too; the environm
   POSTGREST_URL              in place of it, the address of a bare PostgREST, like http://localhost:3000
   SUPABASE_SERVICE_ROLE_KEY  the key of service_role; it is never taken from the command line
   TESTING_MODE               true: debug logs on stderr, as with --verbose
+  REGISTRAR_LOG              error, warn, info or debug: logs on stderr from that level on; none unless set
 
 Exit codes:
   0  done
-  1  failure: refused for another reason than those below, server unreachable, no answer in time
+  1  failure: refused for another reason than those below, some items of many failed, server unreachable, no answer in
+     time
   2  wrong usage: arguments, missing or contradictory settings
   3  not found or expired: user, profile, token
   4  conflict: the e-mail address, phone number or profile exists
@@ -38,10 +42,14 @@ Exit codes:
   6  not allowed: key or credentials refused
 
 Errors are printed on stderr. With --output json, stdout always holds one JSON document, {success, message, data, errors};
-after a failure it also has status, request_id and retry_after (seconds), each null where it is not known. Only mistakes
-in the arguments leave stdout empty.";
+after a failure it also has status, request_id and retry_after (seconds), each null where it is not known. The commands
+on profiles print {success, message, user_id, profile_id, error_details, data}, and after a failure the other members,
+too. Only mistakes in the arguments leave stdout empty.
 
-/// Registers users of a registrar database, each with one call that is one transaction.
+Logs name users by their id, and never hold a secret or what stands in a profile: info for a profile that was made or
+changed, warn for one that exists already, error for every other failure, debug for each call.";
+
+/// Registers users of a registrar database, each with one call that is one transaction, and looks after their profiles.
 #[derive(Parser)]
 #[command(name = "registrar", version, after_help = AFTER_HELP)]
 struct Arguments {
@@ -58,7 +66,7 @@ struct Shared {
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
-    /// The longest wait for the whole call, in seconds
+    /// The longest wait for each whole call, in seconds; export, import and backfill make many
     #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: u64,
     /// Report a failure at once, without repeating what would be safe to repeat
@@ -74,27 +82,37 @@ enum Command {
     Register(register::Register),
     Verify(verify::Verify),
     Resend(resend::Resend),
+    #[command(subcommand)]
+    Profile(profile::Profile),
     Completions(completions::Completions),
+}
+
+impl Command {
+    fn shape(&self) -> Shape {
+        match self {
+            Self::Profile(command) => Shape::Profile { user_id: command.user_id() },
+            _ => Shape::Envelope,
+        }
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Arguments { shared, command } = Arguments::parse();
-    let settings = Settings::load();
-    if shared.verbose || settings.testing_mode() {
-        logging::start();
-    }
-    match run(command, &shared, &settings).await {
+    let shape = command.shape();
+    match run(command, &shared, &Settings::load()).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(shared.output),
+        Err(failure) => failure.report(shared.output, shape),
     }
 }
 
 async fn run(command: Command, shared: &Shared, settings: &Settings) -> Result<(), Failure> {
+    logging::start(settings.log_level(shared.verbose)?);
     match command {
         Command::Register(command) => command.run(&client(shared, settings)?, shared.output).await,
         Command::Verify(command) => command.run(&client(shared, settings)?, shared.output).await,
         Command::Resend(command) => command.run(&client(shared, settings)?, shared.output).await,
+        Command::Profile(command) => command.run(&client(shared, settings)?, shared.output).await,
         Command::Completions(command) => command.run(),
     }
 }

@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 use registrar_client::{Envelope, UserSummary, Verification};
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::failure::Failure;
 
@@ -17,6 +18,15 @@ pub(crate) enum Format {
     Table,
     /// One JSON document on one line
     Json,
+}
+
+/// The members of the JSON document that a failed command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Those of registrar's envelope.
+    Envelope,
+    /// With them, those of the commands on profiles; the user is the one whom the command names, if it names one.
+    Profile { user_id: Option<Uuid> },
 }
 
 /// Rows of a name and a value.
@@ -56,6 +66,12 @@ impl Rows {
         self
     }
 
+    /// One more row.
+    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.push(name, value);
+        self
+    }
+
     fn push(&mut self, name: &str, value: impl ToString) {
         self.0.push((printable(name), printable(&value.to_string())));
     }
@@ -65,16 +81,18 @@ impl Rows {
 pub(crate) fn print<T: Serialize>(format: Format, message: &'static str, data: T, rows: Rows) -> Result<(), Failure> {
     match format {
         Format::Json => print_json(&Envelope::success(message, data)),
-        Format::Table => {
-            // Cells are never wrapped, so that a token can be copied in one piece.
-            let mut table = Table::new();
-            table.load_style(presets::UTF8_FULL_CONDENSED);
-            for (name, value) in rows.0 {
-                table.add_row([name, value]);
-            }
-            write(&format!("{message}\n{table}\n"))
-        }
+        Format::Table => print_table(message, rows),
     }
+}
+
+pub(crate) fn print_table(message: &str, rows: Rows) -> Result<(), Failure> {
+    // Cells are never wrapped, so that a token can be copied in one piece.
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    for (name, value) in rows.0 {
+        table.add_row([name, value]);
+    }
+    write(&format!("{message}\n{table}\n"))
 }
 
 pub(crate) fn print_json(document: &impl Serialize) -> Result<(), Failure> {

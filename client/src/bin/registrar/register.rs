@@ -2,9 +2,10 @@
 
 use clap::Args;
 use registrar_client::{Client, NewUser};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::json_object;
 use crate::output::{self, Format, Rows};
 use crate::secret_input;
 
@@ -26,7 +27,7 @@ pub(crate) struct Register {
     #[arg(long)]
     role: Option<String>,
     /// The app's own data about the user, a JSON object
-    #[arg(long, value_name = "JSON", value_parser = parse_object)]
+    #[arg(long, value_name = "JSON", value_parser = json_object::parse)]
     metadata: Option<Value>,
     /// Ask for the password, without echo
     #[arg(long, conflicts_with = "password_stdin")]
@@ -80,10 +81,4 @@ impl Register {
         }
         Ok(user)
     }
-}
-
-fn parse_object(text: &str) -> Result<Value, String> {
-    serde_json::from_str::<Map<String, Value>>(text)
-        .map(Value::Object)
-        .map_err(|error| format!("not a JSON object like {{\"plan\": \"free\"}} ({error})"))
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use registrar_client::{Client, ClientBuilder, Error};
+use tracing::level_filters::LevelFilter;
 
 use crate::failure::Failure;
 
@@ -10,6 +11,7 @@ const SUPABASE_URL: &str = "SUPABASE_URL";
 const POSTGREST_URL: &str = "POSTGREST_URL";
 const SERVICE_ROLE_KEY: &str = "SUPABASE_SERVICE_ROLE_KEY";
 const TESTING_MODE: &str = "TESTING_MODE";
+const LOG: &str = "REGISTRAR_LOG";
 
 /// One place that settings come from.
 type Source = HashMap<String, String>;
@@ -23,7 +25,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn load() -> Self {
-        let names = [SUPABASE_URL, POSTGREST_URL, SERVICE_ROLE_KEY, TESTING_MODE];
+        let names = [SUPABASE_URL, POSTGREST_URL, SERVICE_ROLE_KEY, TESTING_MODE, LOG];
         let environment = names
             .iter()
             .filter_map(|&name| Some((name.to_owned(), std::env::var_os(name)?.to_string_lossy().into_owned())))
@@ -40,7 +42,16 @@ impl Settings {
         settings
     }
 
-    pub(crate) fn testing_mode(&self) -> bool {
+    /// From which level on logs are shown: none unless asked for, since a failure is told anyhow.
+    pub(crate) fn log_level(&self, verbose: bool) -> Result<LevelFilter, Failure> {
+        match self.get(LOG) {
+            _ if verbose || self.testing_mode() => Ok(LevelFilter::DEBUG),
+            None => Ok(LevelFilter::OFF),
+            Some(name) => name.parse().map_err(|_| malformed(LOG, "It is not one of error, warn, info, debug, off.")),
+        }
+    }
+
+    fn testing_mode(&self) -> bool {
         self.get(TESTING_MODE).is_some_and(|value| value.eq_ignore_ascii_case("true") || value == "1")
     }
 
@@ -133,5 +144,15 @@ mod tests {
         for (value, on) in [("true", true), ("TRUE", true), ("1", true), ("false", false), ("0", false), ("", false)] {
             assert_eq!(settings(&[(TESTING_MODE, value)], &[]).testing_mode(), on, "{value:?}");
         }
+    }
+
+    #[test]
+    fn logs_are_shown_where_they_are_asked_for() {
+        let level = |environment: &[_], verbose| settings(environment, &[]).log_level(verbose).ok();
+        assert_eq!(level(&[], false), Some(LevelFilter::OFF));
+        assert_eq!(level(&[(LOG, "warn")], false), Some(LevelFilter::WARN));
+        assert_eq!(level(&[(LOG, "warn")], true), Some(LevelFilter::DEBUG));
+        assert_eq!(level(&[(LOG, "loud"), (TESTING_MODE, "1")], false), Some(LevelFilter::DEBUG));
+        assert_eq!(level(&[(LOG, "loud")], false), None);
     }
 }
