@@ -1,9 +1,10 @@
-//! The triggers: `handle_new_user` on `auth.users`, `configuration_changed` on registrar's own tables.
+//! The triggers: `handle_new_user` and `handle_user_update` on `auth.users`, `configuration_changed` on registrar's own
+//! tables.
 
 use pgrx::prelude::*;
 
-use crate::pg::{TriggerRow, configuration};
-use crate::store::profiles;
+use crate::pg::{NewUsers, configuration, updated_user};
+use crate::store::profile_filling;
 
 /// `SET lock_timeout`: a profile table that a migration has locked must not hold up sign-ups; the profile is then queued.
 #[pg_trigger(sql = r#"
@@ -16,11 +17,24 @@ use crate::store::profiles;
 fn handle_new_user<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgHeapTupleError> {
-    let row = TriggerRow::new(trigger);
-    if let Some(user_id) = row.uuid("id") {
-        profiles::fill_all(user_id, row.jsonb("raw_user_meta_data"));
-    }
+    NewUsers::of(trigger).for_each_batch(profile_filling::fill_new);
     // The result of an AFTER trigger is ignored.
+    Ok(None)
+}
+
+#[pg_trigger(sql = r#"
+    CREATE FUNCTION registrar.handle_user_update() RETURNS trigger
+    LANGUAGE c SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '400ms'
+    AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';
+"#)]
+fn handle_user_update<'a>(
+    trigger: &'a PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgHeapTupleError> {
+    if let Some((before, after)) = updated_user(trigger) {
+        profile_filling::follow(&before, &after);
+    }
     Ok(None)
 }
 

@@ -1,9 +1,39 @@
 -- SECURITY DEFINER functions, all of them; tests/THREATS.md says what each may be used for:
---   handle_new_user, register_user_with_token, resend_verification, verify_email
+--   handle_new_user, handle_user_update, register_user_with_token, resend_verification, verify_email
+-- The calls on profiles are not among them: each takes registrar's rights for what it reads of registrar's own, and writes a
+-- profile with those of the table's owner, or of the user whose profile it is.
 ALTER FUNCTION registrar.handle_new_user() OWNER TO registrar_owner;
+ALTER FUNCTION registrar.handle_user_update() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.resend_verification(text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.verify_email(text) OWNER TO registrar_owner;
+
+-- In batches that commit, which only a procedure without SET can; whoever calls it runs it with the own rights.
+CREATE PROCEDURE registrar.backfill_profiles(
+    p_batch integer DEFAULT 1000,
+    p_table text DEFAULT NULL,
+    INOUT p_created bigint DEFAULT 0,
+    INOUT p_failed bigint DEFAULT 0
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    batch jsonb;
+    after uuid;
+BEGIN
+    LOOP
+        batch := registrar.backfill_profiles_batch(after, p_batch, p_table);
+        IF NOT (batch -> 'success')::boolean THEN
+            RAISE EXCEPTION '%', batch ->> 'message' USING HINT = coalesce(batch #>> '{errors,0,hint}', '');
+        END IF;
+        COMMIT;
+        p_created := p_created + (batch #>> '{data,created}')::bigint;
+        p_failed := p_failed + (batch #>> '{data,failed}')::bigint;
+        after := (batch #>> '{data,next}')::uuid;
+        EXIT WHEN after IS NULL;
+    END LOOP;
+END
+$$;
 
 -- A new function is everybody's (PostgreSQL's default), or whoever's the database's default privileges say. Here it is
 -- nobody's but its owner's, until setup() grants it.
@@ -12,13 +42,13 @@ DECLARE
     granted record;
 BEGIN
     FOR granted IN
-        SELECT p.oid::regprocedure AS function,
+        SELECT p.oid::regprocedure AS routine,
                CASE WHEN acl.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(acl.grantee)) END AS grantee
         FROM pg_catalog.pg_proc AS p
         CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
         WHERE p.pronamespace = 'registrar'::regnamespace AND acl.grantee <> p.proowner
     LOOP
-        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', granted.function, granted.grantee);
+        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM %s', granted.routine, granted.grantee);
     END LOOP;
 END
 $$;
@@ -35,8 +65,42 @@ COMMENT ON FUNCTION registrar.configuration_changed() IS
     'Trigger on registrar''s configuration tables: makes every session read them again.';
 COMMENT ON FUNCTION registrar.setup() IS
     'Makes and migrates everything outside the extension: roles, the auth schema where it is missing, registrar_private, the trigger on auth.users, grants. Idempotent; returns what it did. Run as superuser.';
-COMMENT ON FUNCTION registrar.create_profile_table(text) IS
-    'Makes a profile table from a template (user_profiles) in the schema public and attaches it. Returns its name. Run as superuser.';
+COMMENT ON FUNCTION registrar.handle_user_update() IS
+    'Trigger on auth.users: lets the fields marked sync follow changes of e-mail, phone and metadata.';
+COMMENT ON FUNCTION registrar.attach_profile_table(regclass, name, jsonb, text) IS
+    'Makes a table a profile table, filled for every new user; or changes how it is filled. Checks everything first and lists every fault with its fix. Run as the table''s owner. p_fields is an array of column names, or of objects: column, source (user_metadata, app_metadata, email, phone, none), key or path, default, required, allowed, minimum, maximum, sync. p_on_failure: queue, block, ignore.';
+COMMENT ON FUNCTION registrar.detach_profile_table(text) IS
+    'Makes a table no profile table any more; its rows stay. False where it was none. Run as the table''s owner.';
+COMMENT ON FUNCTION registrar.create_profile_table(text, jsonb) IS
+    'Makes a profile table from a template (profiles, user_profiles, user_profile) as the caller''s own, and attaches it. Returns its name. p_options: name, schema, defaults, required, on_failure.';
+COMMENT ON FUNCTION registrar.create_profile(uuid, jsonb, text) IS
+    'Creates a user''s profile from p_values, else from where each field is attached to. 201 created; 409 profile_exists; 404 user_not_found; 400 validation_failed; 403 forbidden.';
+COMMENT ON FUNCTION registrar.get_profile(uuid, text) IS
+    'A user''s profile; without p_user_id the caller''s own. 200 done; 404 user_not_found, profile_not_found; 403 forbidden.';
+COMMENT ON FUNCTION registrar.update_profile(uuid, jsonb, text) IS
+    'Changes the fields in p_updates and no other; null clears. 200 done; 404 user_not_found, profile_not_found; 400 validation_failed, every bad field with its allowed values; 403 forbidden.';
+COMMENT ON FUNCTION registrar.get_profile_completion_status(uuid, text) IS
+    'Whether a profile is complete, to which percentage, and which required fields are missing. 200 done; 404 user_not_found, profile_not_found; 403 forbidden.';
+COMMENT ON FUNCTION registrar.verify_user_profile(uuid, text) IS
+    'Whether a user has a profile, and whether it is complete. 200 done; 404 user_not_found; 403 forbidden.';
+COMMENT ON FUNCTION registrar.get_user_profile_data(uuid, text) IS
+    'A user with profile: id, email, phone, created_at, profile, profile_complete. 200 done; 404 user_not_found; 403 forbidden.';
+COMMENT ON FUNCTION registrar.create_profiles(uuid[], boolean, text) IS
+    'Creates the profiles of up to 10,000 users, with one result for each; with p_all_or_nothing none where one fails. 200 done; 403 forbidden.';
+COMMENT ON FUNCTION registrar.update_profiles(jsonb, boolean, text) IS
+    'Updates up to 10,000 profiles, [{"user_id": …, "updates": {…}}], with one result for each; with p_all_or_nothing none where one fails. 200 done; 400 validation_failed; 403 forbidden.';
+COMMENT ON FUNCTION registrar.export_profiles(uuid, integer, text) IS
+    'The next rows of a profile table after a user, as they are. 200 done; 403 forbidden.';
+COMMENT ON FUNCTION registrar.import_profiles(jsonb, text) IS
+    'Inserts rows as export_profiles gave them, or overwrites those of their users where they differ, with one result for each. 200 done; 400 validation_failed; 403 forbidden.';
+COMMENT ON FUNCTION registrar.profile_stats(integer, text) IS
+    'Counts of users and profiles, how complete they are, the fields most often missing, sign-ups and failures of each of the last days. 200 done; 403 forbidden.';
+COMMENT ON FUNCTION registrar.repair_profiles(integer) IS
+    'Tries the queued profile failures again, the oldest first, and says what became of them. 200 done; 403 forbidden.';
+COMMENT ON FUNCTION registrar.backfill_profiles_batch(uuid, integer, text) IS
+    'Gives those of the next p_limit users after p_after a profile who have none. 200 done; 403 forbidden.';
+COMMENT ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) IS
+    'Gives every user without a profile one, in batches of p_batch that commit; may be called again after it was stopped. Counts what it made and what failed.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

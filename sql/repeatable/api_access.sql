@@ -14,7 +14,7 @@ BEGIN
         FROM pg_catalog.pg_class AS c
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
         CROSS JOIN LATERAL aclexplode(c.relacl) AS acl
-        WHERE n.nspname = 'registrar_private' AND acl.grantee <> c.relowner
+        WHERE n.nspname IN ('registrar', 'registrar_private') AND acl.grantee <> c.relowner
             AND acl.grantee <> 'registrar_owner'::regrole
     LOOP
         EXECUTE format(
@@ -26,9 +26,49 @@ BEGIN
 END
 $$;
 
--- The API of the trusted back end. anon and authenticated have none of it.
-GRANT USAGE ON SCHEMA registrar TO service_role;
-GRANT EXECUTE ON FUNCTION registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text) TO service_role;
-GRANT EXECUTE ON FUNCTION registrar.verify_email(text) TO service_role;
-GRANT EXECUTE ON FUNCTION registrar.resend_verification(text) TO service_role;
-GRANT EXECUTE ON FUNCTION registrar.error_codes() TO service_role;
+-- The API. anon has none of it.
+GRANT USAGE ON SCHEMA registrar TO authenticated, service_role;
+
+-- On a user's own profile.
+GRANT EXECUTE ON FUNCTION
+    registrar.create_profile(uuid, jsonb, text),
+    registrar.get_profile(uuid, text),
+    registrar.get_profile_completion_status(uuid, text),
+    registrar.get_user_profile_data(uuid, text),
+    registrar.update_profile(uuid, jsonb, text),
+    registrar.verify_user_profile(uuid, text)
+TO authenticated, service_role;
+
+-- Of the trusted back end.
+GRANT EXECUTE ON FUNCTION
+    registrar.backfill_profiles_batch(uuid, integer, text),
+    registrar.create_profiles(uuid[], boolean, text),
+    registrar.error_codes(),
+    registrar.export_profiles(uuid, integer, text),
+    registrar.import_profiles(jsonb, text),
+    registrar.profile_stats(integer, text),
+    registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text),
+    registrar.repair_profiles(integer),
+    registrar.resend_verification(text),
+    registrar.update_profiles(jsonb, boolean, text),
+    registrar.verify_email(text)
+TO service_role;
+GRANT EXECUTE ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) TO service_role;
+GRANT SELECT ON registrar.profile_tables TO service_role;
+
+-- Of whoever owns the database, who owns its tables too as a rule. Other owners of tables need a GRANT.
+DO $$
+DECLARE
+    owner name := (
+        SELECT d.datdba::regrole::text FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()
+    );
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA registrar TO %s', owner);
+    EXECUTE format('GRANT SELECT ON registrar.profile_tables TO %s', owner);
+    EXECUTE format(
+        'GRANT EXECUTE ON FUNCTION registrar.attach_profile_table(regclass, name, jsonb, text),
+             registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes() TO %s',
+        owner
+    );
+END
+$$;

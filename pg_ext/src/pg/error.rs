@@ -57,6 +57,28 @@ impl PgError {
         matches!(self.sqlstate().as_str(), "23505" | "40P01")
     }
 
+    /// Whether a unique index refused a row.
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        self.sqlstate() == "23505"
+    }
+
+    /// Whether a column that must have a value was left without one.
+    pub(crate) fn is_not_null_violation(&self) -> bool {
+        self.sqlstate() == "23502"
+    }
+
+    /// Whether the caller lacks a right.
+    pub(crate) fn is_insufficient_privilege(&self) -> bool {
+        self.sqlstate() == "42501"
+    }
+
+    /// Whether a value may be to blame: it is none of the column's type (class 22), violates a CHECK, or does not fit in an
+    /// index.
+    pub(crate) fn is_of_data(&self) -> bool {
+        let sqlstate = self.sqlstate();
+        sqlstate.starts_with("22") || sqlstate == "23514" || sqlstate == "54000"
+    }
+
     /// Whether a table is not as it was when a statement was made for it; one made anew may fit.
     pub(crate) fn is_schema_change(&self) -> bool {
         matches!(self.sqlstate().as_str(), "42703" | "42P01" | "0A000")
@@ -65,6 +87,17 @@ impl PgError {
     /// The error of a statement that names a table which is not there.
     pub(crate) fn undefined_table(schema: &str, table: &str) -> Self {
         Self::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, format!("relation \"{schema}.{table}\" does not exist"))
+    }
+
+    /// The error of a statement that was to write a row and did not, without saying why.
+    pub(crate) fn not_written() -> Self {
+        let message = "no row was written: a trigger or rule on the table has suppressed it".to_owned();
+        Self::new(PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION, message)
+    }
+
+    /// Whether it is [`not_written`](Self::not_written).
+    pub(crate) fn is_not_written(&self) -> bool {
+        self.sqlstate() == "09000"
     }
 
     /// The error that tells the caller to run the transaction again.

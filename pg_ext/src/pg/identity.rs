@@ -36,3 +36,32 @@ pub(crate) fn as_role<T>(role: Oid, work: impl FnOnce() -> T) -> T {
     unsafe { pg_sys::SetUserIdAndSecContext(previous, context) };
     result
 }
+
+/// The role whose rights are in force: the caller of a function that is not SECURITY DEFINER.
+pub(crate) fn current_user_id() -> Oid {
+    // SAFETY: reads a variable of the backend.
+    unsafe { pg_sys::GetUserId() }
+}
+
+/// Whether a role has the rights of another, as its member or as superuser; not where there is no such other role.
+pub(crate) fn has_rights_of(role: Oid, other: &CStr) -> bool {
+    // SAFETY: looks both up in the system caches.
+    unsafe {
+        let other = pg_sys::get_role_oid(other.as_ptr(), true);
+        other != Oid::INVALID && pg_sys::has_privs_of_role(role, other)
+    }
+}
+
+/// Whether a role has the rights of another that is known by its id.
+pub(crate) fn has_rights_of_id(role: Oid, other: Oid) -> bool {
+    // SAFETY: looks the memberships up in the system caches.
+    unsafe { pg_sys::has_privs_of_role(role, other) }
+}
+
+/// Runs `work` with registrar's own rights, as a SECURITY DEFINER function does; but the caller's stay known, and what the caller
+/// owns can be written as the caller.
+pub(crate) fn as_registrar<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: looks the name up in the system caches; raises where the extension's role is gone.
+    let registrar = unsafe { pg_sys::get_role_oid(c"registrar_owner".as_ptr(), false) };
+    as_role(registrar, work)
+}

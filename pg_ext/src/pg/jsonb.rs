@@ -10,34 +10,64 @@ use pgrx::pg_sys::{self, Datum, Oid};
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
+use pgrx::spi::SpiClient;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
-/// A `jsonb` value on its way to PostgreSQL, as JSON text.
+/// A `jsonb` value on its way from or to PostgreSQL.
 #[derive(Debug)]
-pub(crate) struct Jsonb(String);
+pub(crate) struct Jsonb(Form);
+
+#[derive(Debug)]
+enum Form {
+    /// JSON text.
+    Text(String),
+    /// What a query returned, handed on as it is.
+    Stored(Datum),
+}
 
 impl Jsonb {
     /// The JSON of a value.
     pub(crate) fn of<T: Serialize>(value: &T) -> Self {
-        Self(serde_json::to_string(value).expect("registrar's models have string keys only"))
+        Self(Form::Text(serde_json::to_string(value).expect("registrar's models have string keys only")))
     }
 
     /// The JSON text, however deep; what parses it sets its own limit.
     pub(crate) fn into_text(self) -> String {
-        self.0
+        match self.0 {
+            Form::Text(text) => text,
+            Form::Stored(datum) => text_of(datum),
+        }
+    }
+
+    /// The first column of the first row that the statement just executed has returned.
+    pub(crate) fn first_returned(_connected: &SpiClient<'_>) -> Option<Self> {
+        // SAFETY: the result belongs to the statement just executed; the value is copied into the memory context that was
+        // current before SPI was connected.
+        unsafe {
+            let result = pg_sys::SPI_tuptable;
+            if result.is_null() || pg_sys::SPI_processed == 0 {
+                return None;
+            }
+            let mut is_null = false;
+            let value = pg_sys::SPI_getbinval(*(*result).vals, (*result).tupdesc, 1, &mut is_null);
+            (!is_null).then(|| Self(Form::Stored(pg_sys::SPI_datumTransfer(value, false, -1))))
+        }
     }
 
     /// JSON text of an object; `None` where it is anything else.
     pub(crate) fn parse_object(text: String) -> Option<Self> {
         let object: Option<HashMap<String, IgnoredAny>> = serde_json::from_str(&text).ok();
-        object.is_some().then_some(Self(text))
+        object.is_some().then_some(Self(Form::Text(text)))
     }
 }
 
 impl IntoDatum for Jsonb {
     fn into_datum(self) -> Option<Datum> {
-        let text = CString::new(self.0).expect("JSON text escapes NUL");
+        let text = match self.0 {
+            Form::Text(text) => CString::new(text).expect("JSON text escapes NUL"),
+            Form::Stored(datum) => return Some(datum),
+        };
         // SAFETY: jsonb_in takes one C string, which outlives the call.
         unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))]) }
     }
@@ -52,10 +82,14 @@ impl FromDatum for Jsonb {
         if is_null {
             return None;
         }
-        // SAFETY: jsonb_out takes a jsonb, which the datum is by the caller's promise.
-        let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(datum)]) }?;
-        Some(Self(text.to_string_lossy().into_owned()))
+        Some(Self(Form::Text(text_of(datum))))
     }
+}
+
+fn text_of(datum: Datum) -> String {
+    // SAFETY: jsonb_out takes a jsonb, which the datum is wherever one is made.
+    let text = unsafe { pgrx::direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(datum)]) };
+    text.map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 // SAFETY: reads the argument as the type that SqlTranslatable declares.
@@ -96,13 +130,43 @@ pub(crate) fn share<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     unsafe { DatumWithOid::new_from_datum(json.datum(), json.oid()) }
 }
 
-/// Whether a `jsonb` value is an object with that key, and a value other than `null` under it: forms send `null` for what
-/// was left blank.
-pub(crate) fn has_value(json: &DatumWithOid<'_>, key: &str) -> bool {
-    let Some(json) = json.datum() else { return false };
-    let arguments = [Some(json.sans_lifetime()), key.into_datum()];
-    // SAFETY: takes a jsonb (the parameter's type) and a text; NULL for a missing key, for null, and for no object.
-    unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &arguments) }.is_some()
+/// Whether a `jsonb` value has something other than `null` under that key, or under the keys that lead into nested
+/// objects: forms send `null` for what was left blank.
+pub(crate) fn has_value(json: &DatumWithOid<'_>, path: &[&str]) -> bool {
+    text_datum(json, path).is_some()
+}
+
+/// That value as text.
+pub(crate) fn text(json: &DatumWithOid<'_>, path: &[&str]) -> Option<String> {
+    // SAFETY: the datum is a text.
+    text_datum(json, path).and_then(|text| unsafe { String::from_datum(text, false) })
+}
+
+fn text_datum(json: &DatumWithOid<'_>, path: &[&str]) -> Option<Datum> {
+    let json = Some(json.datum()?.sans_lifetime());
+    // SAFETY: both take a jsonb (the parameter's type) and a text or an array of them; NULL for a missing key, for null, and
+    // for no object.
+    unsafe {
+        match path {
+            [key] => pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &[json, key.into_datum()]),
+            keys => {
+                let keys = keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().into_datum();
+                pgrx::direct_function_call_as_datum(pg_sys::jsonb_extract_path_text, &[json, keys])
+            }
+        }
+    }
+}
+
+/// A parameter of type text.
+pub(crate) fn plain_text(text: &DatumWithOid<'_>) -> Option<String> {
+    // SAFETY: the datum is a text, or a varchar, which is the same.
+    text.datum().and_then(|text| unsafe { String::from_datum(text.sans_lifetime(), false) })
+}
+
+/// Bytes of a `jsonb` or text value, once decompressed.
+pub(crate) fn size(value: &DatumWithOid<'_>) -> usize {
+    // SAFETY: the value is of a type of variable length.
+    value.datum().map_or(0, |datum| unsafe { pg_sys::toast_raw_datum_size(datum.sans_lifetime()) })
 }
 
 /// Whether a `jsonb` value is a string: some servers store an object as the JSON text of it.
@@ -124,13 +188,17 @@ mod tests {
 
     #[pg_test]
     fn a_value_is_found_in_an_object_only() {
-        assert!(has_value(&JsonB(json!({"plan": false})).into(), "plan"));
-        assert!(has_value(&JsonB(json!({"plan": []})).into(), "plan"));
-        assert!(!has_value(&JsonB(json!({"plan": null})).into(), "plan"));
-        assert!(!has_value(&JsonB(json!({"plan": 1})).into(), "PLAN"));
-        assert!(!has_value(&JsonB(json!(["plan"])).into(), "plan"));
-        assert!(!has_value(&JsonB(json!(7)).into(), "plan"));
-        assert!(!has_value(&pgrx::datum::DatumWithOid::null::<JsonB>(), "plan"));
+        assert!(has_value(&JsonB(json!({"plan": false})).into(), &["plan"]));
+        assert!(has_value(&JsonB(json!({"plan": []})).into(), &["plan"]));
+        assert!(!has_value(&JsonB(json!({"plan": null})).into(), &["plan"]));
+        assert!(!has_value(&JsonB(json!({"plan": 1})).into(), &["PLAN"]));
+        assert!(!has_value(&JsonB(json!(["plan"])).into(), &["plan"]));
+        assert!(!has_value(&JsonB(json!(7)).into(), &["plan"]));
+        assert!(!has_value(&pgrx::datum::DatumWithOid::null::<JsonB>(), &["plan"]));
+        let nested = json!({"address": {"city": "Bern", "street": null}});
+        assert!(has_value(&JsonB(nested.clone()).into(), &["address", "city"]));
+        assert!(!has_value(&JsonB(nested.clone()).into(), &["address", "street"]));
+        assert!(!has_value(&JsonB(nested).into(), &["city", "address"]));
     }
 
     #[pg_test]

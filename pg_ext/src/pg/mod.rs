@@ -1,5 +1,6 @@
 //! The few things that safe pgrx has no words for. All `unsafe` code of registrar is in this module.
 
+mod argument;
 mod clock;
 pub(crate) mod configuration;
 mod deferred;
@@ -7,20 +8,25 @@ mod error;
 mod identity;
 pub(crate) mod jsonb;
 mod lock_timeout;
+mod new_users;
 mod request;
 mod subtransaction;
 mod table;
 mod trap;
-mod trigger_row;
+mod user_row;
 
+pub(crate) use argument::{Name, Relation};
 pub(crate) use clock::{Timestamp, transaction_start};
 pub(crate) use deferred::check_deferred_constraints;
 pub(crate) use error::PgError;
-pub(crate) use identity::{as_role, caller_role, outer_user_id};
+pub(crate) use identity::{
+    as_registrar, as_role, caller_role, current_user_id, has_rights_of, has_rights_of_id, outer_user_id,
+};
 pub(crate) use jsonb::Jsonb;
 pub(crate) use lock_timeout::with_lock_timeout;
-pub(crate) use request::{request_headers, set_response_status};
+pub(crate) use new_users::{NewUsers, updated_user};
+pub(crate) use request::{request_claims, request_headers, set_response_status};
 pub(crate) use subtransaction::subtransaction;
-pub(crate) use table::lock_table;
-pub(crate) use trap::TrappedStatement;
-pub(crate) use trigger_row::TriggerRow;
+pub(crate) use table::{LockMode, LockedTable, lock_table};
+pub(crate) use trap::{Executed, TrappedStatement};
+pub(crate) use user_row::{UserRow, returned_users, user_arrays};

@@ -7,8 +7,17 @@ use pgrx::pg_sys;
 
 /// The headers of the HTTP request as a JSON object with lower-cased names; `None` where the call did not come by HTTP.
 pub(crate) fn request_headers() -> Option<String> {
+    setting(c"request.headers")
+}
+
+/// The claims of the caller's access token as a JSON object; `None` where there is none.
+pub(crate) fn request_claims() -> Option<String> {
+    setting(c"request.jwt.claims").filter(|claims| !claims.is_empty())
+}
+
+fn setting(name: &CStr) -> Option<String> {
     // SAFETY: returns null for an unknown setting, as asked, else a string that lives until the setting changes.
-    let value = unsafe { pg_sys::GetConfigOption(c"request.headers".as_ptr(), true, false) };
+    let value = unsafe { pg_sys::GetConfigOption(name.as_ptr(), true, false) };
     if value.is_null() {
         return None;
     }

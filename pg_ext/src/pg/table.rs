@@ -1,14 +1,33 @@
-//! A table of the app's, held still while it is written.
+//! A table of the app's, held still while it is read or written.
 
 use std::ffi::{CString, c_int};
 
 use pgrx::pg_sys::{self, Oid};
 
-/// Locks a table for writing rows until the transaction ends, and returns its owner; `None` where there is no such table.
+/// What a table is held for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockMode {
+    Read,
+    Write,
+}
+
+/// A table that nobody can drop, rename or replace until the transaction ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LockedTable {
+    relation: Oid,
+    /// With whose rights registrar reads and writes it.
+    pub(crate) owner: Oid,
+}
+
+/// Locks a table until the transaction ends; `None` where there is none of that name.
 ///
 /// The owner must be that of the very table that a statement then finds by its name. While the lock is held nobody can drop,
 /// rename or replace it; and the catalogue is read as it is now, not as an old snapshot has it.
-pub(crate) fn lock_table(schema: &str, table: &str) -> Option<Oid> {
+pub(crate) fn lock_table(schema: &str, table: &str, mode: LockMode) -> Option<LockedTable> {
+    let mode = match mode {
+        LockMode::Read => pg_sys::AccessShareLock,
+        LockMode::Write => pg_sys::RowExclusiveLock,
+    } as c_int;
     let (schema, table) = (CString::new(schema).ok()?, CString::new(table).ok()?);
     // SAFETY: look-ups in the system caches, which give InvalidOid for what is not there.
     let find = || unsafe {
@@ -21,15 +40,28 @@ pub(crate) fn lock_table(schema: &str, table: &str) -> Option<Oid> {
             return None;
         }
         // SAFETY: an oid of whatever kind can be locked; waiting ends with the lock timeout.
-        unsafe { pg_sys::LockRelationOid(relation, pg_sys::RowExclusiveLock as c_int) };
+        unsafe { pg_sys::LockRelationOid(relation, mode) };
         let now = find();
         if now == relation {
-            return owner(relation);
+            return owner(relation).map(|owner| LockedTable { relation, owner });
         }
         // Replaced while we waited.
         // SAFETY: gives back the lock taken above.
-        unsafe { pg_sys::UnlockRelationOid(relation, pg_sys::RowExclusiveLock as c_int) };
+        unsafe { pg_sys::UnlockRelationOid(relation, mode) };
         relation = now;
+    }
+}
+
+impl LockedTable {
+    pub(crate) fn relation(self) -> Oid {
+        self.relation
+    }
+
+    /// Whether a role may read the whole table.
+    pub(crate) fn is_readable_by(self, role: Oid) -> bool {
+        let select = pg_sys::ACL_SELECT as pg_sys::AclMode;
+        // SAFETY: looks the rights up in the system caches; the relation is locked, so it exists.
+        unsafe { pg_sys::pg_class_aclcheck(self.relation, role, select) == pg_sys::AclResult::ACLCHECK_OK }
     }
 }
 

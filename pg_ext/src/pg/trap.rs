@@ -23,6 +23,15 @@ unsafe extern "C-unwind" {
     fn AfterTriggerSetState(statement: *mut pg_sys::ConstraintsSetStmt);
 }
 
+/// What a statement did.
+#[derive(Debug)]
+pub(crate) struct Executed {
+    /// Rows that it wrote or returned.
+    pub(crate) rows: u64,
+    /// The text of the first column of the first row that it returned, where that is not NULL.
+    pub(crate) value: Option<String>,
+}
+
 /// A statement prepared once and kept for the life of the backend.
 pub(crate) struct TrappedStatement(NonNull<pg_sys::_SPI_plan>);
 
@@ -40,13 +49,12 @@ impl TrappedStatement {
         Self(NonNull::new(plan).expect("SPI_prepare either returns a plan or raises"))
     }
 
-    /// Executes the statement, and returns the text of the first column of the first row where it has one. The caller must
-    /// roll back the subtransaction it stands in when this returns `Err`.
+    /// Executes the statement. The caller must roll back the subtransaction it stands in when this returns `Err`.
     pub(crate) fn execute(
         &self,
         _connected: &SpiClient<'_>,
         arguments: &[DatumWithOid<'_>],
-    ) -> Result<Option<String>, PgError> {
+    ) -> Result<Executed, PgError> {
         let mut values: Vec<Datum> = Vec::with_capacity(arguments.len());
         let mut nulls: Vec<c_char> = Vec::with_capacity(arguments.len());
         for argument in arguments {
@@ -61,7 +69,7 @@ impl TrappedStatement {
             trap(|| {
                 SPI_execute_plan(self.0.as_ptr(), values, nulls, false, 0);
             })?;
-            Ok(first_value())
+            Ok(Executed { rows: pg_sys::SPI_processed, value: first_value() })
         }
     }
 }

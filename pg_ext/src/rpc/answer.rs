@@ -1,5 +1,7 @@
 //! What every call has in common: it is done whole or not at all, recorded, and answered in the envelope of the contract.
 
+use std::borrow::Cow;
+
 use pgrx::Spi;
 use pgrx::spi::SpiClient;
 use registrar_core::{Envelope, ErrorCode, FieldError};
@@ -17,8 +19,9 @@ const MAX_TRIES: usize = 3;
 /// A call that was done.
 pub(super) struct Done<T> {
     pub(super) status: u16,
-    pub(super) message: &'static str,
-    pub(super) user_id: Uuid,
+    pub(super) message: Cow<'static, str>,
+    /// The user concerned, where there is one.
+    pub(super) user_id: Option<Uuid>,
     pub(super) data: T,
 }
 
@@ -62,7 +65,7 @@ pub(super) fn answer<T: Serialize>(
         let outcome = subtransaction(|| {
             Spi::connect_mut(|client| {
                 let done = call(client, raced)?;
-                audit_log::record(client, action, "ok", Some(done.user_id), None);
+                audit_log::record(client, action, "ok", done.user_id, None);
                 Ok(done)
             })
         });
@@ -74,13 +77,19 @@ pub(super) fn answer<T: Serialize>(
     };
     match outcome {
         Ok(done) => {
-            pg::set_response_status(done.status);
+            if done.status != 200 {
+                pg::set_response_status(done.status);
+            }
             Jsonb::of(&Envelope::success(done.message, done.data))
         }
         Err(Refusal::Raised(error)) if error.is_serialization_failure() => error.raise(),
         // The winner of the race cannot be seen from this snapshot, however often it is tried.
         Err(Refusal::Raised(error)) if error.is_race() && pg::configuration::snapshot_is_fixed() => {
             PgError::serialization_failure().raise()
+        }
+        Err(Refusal::Raised(error)) if error.is_insufficient_privilege() && action.is_on_profiles() => {
+            record_refusal(action, ErrorCode::Forbidden, None, Some(&error.message));
+            refuse(vec![forbidden_by_table(&error.message)])
         }
         Err(Refusal::Raised(error)) => {
             record_refusal(action, ErrorCode::Internal, None, Some(&format!("{} {}", error.sqlstate(), error.message)));
@@ -93,7 +102,8 @@ pub(super) fn answer<T: Serialize>(
     }
 }
 
-fn refuse(errors: Vec<FieldError>) -> Jsonb {
+/// The answer to a call that was not done.
+pub(super) fn refuse(errors: Vec<FieldError>) -> Jsonb {
     pg::set_response_status(FieldError::outcome(&errors).status());
     Jsonb::of(&Envelope::<()>::failure(errors))
 }
@@ -110,9 +120,15 @@ fn record_refusal(action: Action, code: ErrorCode, user_id: Option<Uuid>, detail
     }
 }
 
+/// What the caller lacks on an app's table.
+pub(super) fn forbidden_by_table(message: &str) -> FieldError {
+    FieldError::of_call(ErrorCode::Forbidden, format!("The profile table does not allow it: {message}."))
+        .with_hint("The table's owner can GRANT the right, and with row security CREATE a POLICY for the own row.")
+}
+
 /// What the caller learns of an error of PostgreSQL: its SQLSTATE and message, which name tables and constraints but no
 /// values (those stand in the detail). Only a trusted back end can call.
-fn internal(error: &PgError) -> FieldError {
+pub(super) fn internal(error: &PgError) -> FieldError {
     let (sqlstate, message) = (error.sqlstate(), &error.message);
     let hint = match sqlstate.as_str() {
         "42P01" | "3F000" if message.contains("registrar_private") || message.contains("auth.") => {

@@ -2,6 +2,11 @@
 
 mod about;
 mod answer;
+mod caller;
+mod profile_bulk;
+mod profile_operations;
+mod profile_tables;
+mod profiles;
 mod registration;
 mod setup;
 mod verification;

@@ -15,7 +15,8 @@ use crate::pg::{Jsonb, transaction_start};
 use crate::settings;
 use crate::store::audit_log::Action;
 use crate::store::pending_registrations::{self, PendingRegistration};
-use crate::store::profiles::{self, Profile};
+use crate::store::profile_filling;
+use crate::store::profiles::Profile;
 use crate::store::users::{self, LockedUser, NewUser};
 use crate::store::verification_tokens::{self, NewToken};
 use crate::store::{idempotency_keys, identities, roles};
@@ -96,7 +97,7 @@ fn register(
         role,
         claims: &claims,
     };
-    let profile = profiles::filled_by(user.id, || users::insert(client, &user, now))?;
+    let profile = profile_filling::filled_by(user.id, || users::insert(client, &user, now))?;
     identities::insert(client, user.id, &claims, now);
     claim_key(client, registrant, user.id)?;
     let verification = issue_token(client, user.id, email, verification_tokens::insert);
@@ -111,7 +112,7 @@ fn register(
     };
     let message = if profile.is_some() { "User and profile created successfully" } else { "User created successfully" };
     let data = Registration { user: summary, profile, verification: Some(verification) };
-    Ok(Done { status: 201, message, user_id: user.id, data })
+    Ok(Done { status: 201, message: message.into(), user_id: Some(user.id), data })
 }
 
 /// A registration of an e-mail address or phone number that a user has already; `None` where it is free by now.
@@ -161,8 +162,13 @@ fn registered_before(
     verification: Option<Verification>,
     message: &'static str,
 ) -> Done<Registration<Profile>> {
-    let (user_id, profile) = (user.id, profiles::read_primary(user.id));
-    Done { status: 200, message, user_id, data: Registration { user, profile, verification } }
+    let (user_id, profile) = (user.id, profile_filling::primary_of(user.id));
+    Done {
+        status: 200,
+        message: message.into(),
+        user_id: Some(user_id),
+        data: Registration { user, profile, verification },
+    }
 }
 
 fn claim_key(client: &mut SpiClient<'_>, registrant: &Registrant, user_id: Uuid) -> Result<(), Refusal> {

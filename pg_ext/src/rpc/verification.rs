@@ -8,7 +8,9 @@ use super::answer::{Done, Refusal, answer};
 use super::registration::{email_exists, issue_token};
 use crate::pg::{Jsonb, transaction_start};
 use crate::store::audit_log::Action;
-use crate::store::profiles::{self, Profile};
+use crate::store::profile_filling;
+use crate::store::profiles::Profile;
+use crate::store::user_rows;
 use crate::store::users::{self, LockedUser};
 use crate::store::{identities, pending_registrations, verification_tokens};
 
@@ -49,9 +51,9 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Pro
     // An account that came to be used in the meantime keeps what it has.
     let pending = pending_registrations::take(client, user.id).filter(|_| !is_in_use);
     let user_id = user.id;
-    let done = |user, message| {
-        let profile = profiles::read_primary(user_id);
-        Ok(Done { status: 200, message, user_id, data: Verified { user, profile } })
+    let done = |user, message: &'static str| {
+        let profile = profile_filling::primary_of(user_id);
+        Ok(Done { status: 200, message: message.into(), user_id: Some(user_id), data: Verified { user, profile } })
     };
     // Confirmed in another way in the meantime, by the owner of the mailbox or an administrator: whatever somebody
     // registered since must not take effect any more.
@@ -64,7 +66,7 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Pro
             let claims = users::claims(user_id, email, true, &pending.metadata).into();
             identities::replace(client, user_id, &claims, now);
             let confirmed = users::confirm_with_pending(client, user_id, &pending, &claims, now);
-            profiles::refill_all(user_id, claims);
+            user_rows::of_ids(client, &[user_id]).iter().for_each(profile_filling::refill);
             confirmed
         }
         None => {
@@ -96,5 +98,10 @@ fn resend(client: &mut SpiClient<'_>, email: &Email) -> Result<Done<Resent>, Ref
     }
     let verification = issue_token(client, user.id, email.as_str(), verification_tokens::replace);
     let user_id = user.id;
-    Ok(Done { status: 200, message: "A new token was issued", user_id, data: Resent { user, verification } })
+    Ok(Done {
+        status: 200,
+        message: "A new token was issued".into(),
+        user_id: Some(user_id),
+        data: Resent { user, verification },
+    })
 }

@@ -16,6 +16,13 @@ pub(crate) enum Action {
     VerifyEmail,
     ResendVerification,
     FillProfile,
+    CreateProfile,
+    UpdateProfile,
+    CreateProfiles,
+    UpdateProfiles,
+    ImportProfiles,
+    RepairProfiles,
+    BackfillProfiles,
 }
 
 impl Action {
@@ -25,7 +32,19 @@ impl Action {
             Self::VerifyEmail => "verify_email",
             Self::ResendVerification => "resend_verification",
             Self::FillProfile => "fill_profile",
+            Self::CreateProfile => "create_profile",
+            Self::UpdateProfile => "update_profile",
+            Self::CreateProfiles => "create_profiles",
+            Self::UpdateProfiles => "update_profiles",
+            Self::ImportProfiles => "import_profiles",
+            Self::RepairProfiles => "repair_profiles",
+            Self::BackfillProfiles => "backfill_profiles",
         }
+    }
+
+    /// Whether a table of the app's decides what the caller may do.
+    pub(crate) fn is_on_profiles(self) -> bool {
+        !matches!(self, Self::Register | Self::VerifyEmail | Self::ResendVerification | Self::FillProfile)
     }
 }
 

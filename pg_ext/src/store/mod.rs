@@ -7,19 +7,30 @@ pub(crate) mod idempotency_keys;
 pub(crate) mod identities;
 pub(crate) mod pending_registrations;
 pub(crate) mod plans;
+pub(crate) mod profile_attaching;
+pub(crate) mod profile_calls;
+pub(crate) mod profile_copies;
 pub(crate) mod profile_failures;
+pub(crate) mod profile_fields;
+pub(crate) mod profile_filling;
+pub(crate) mod profile_repair;
+pub(crate) mod profile_statements;
+pub(crate) mod profile_stats;
 pub(crate) mod profile_tables;
+pub(crate) mod profile_templates;
+pub(crate) mod profile_warnings;
 pub(crate) mod profiles;
 mod remembered;
 pub(crate) mod roles;
 pub(crate) mod storage;
+pub(crate) mod user_rows;
 pub(crate) mod users;
 pub(crate) mod verification_tokens;
 
-fn pg_uuid(id: uuid::Uuid) -> pgrx::Uuid {
+pub(crate) fn pg_uuid(id: uuid::Uuid) -> pgrx::Uuid {
     pgrx::Uuid::from_bytes(id.into_bytes())
 }
 
-fn from_pg_uuid(id: pgrx::Uuid) -> uuid::Uuid {
+pub(crate) fn from_pg_uuid(id: pgrx::Uuid) -> uuid::Uuid {
     uuid::Uuid::from_bytes(*id.as_bytes())
 }

@@ -33,7 +33,7 @@ pub(crate) fn record(client: &mut SpiClient<'_>, user_id: Uuid, table: &ProfileT
             error.sqlstate().into(),
             error.message.as_str().into(),
             error.detail.as_deref().into(),
-            error.hint.as_deref().into(),
+            hint(table, error).into(),
             error.context.as_deref().into(),
             error.constraint.as_deref().into(),
             error.table.as_deref().into(),
@@ -49,4 +49,29 @@ static RESOLVE: Statement = Statement::new(
 /// Forgets a failure that is mended.
 pub(crate) fn resolve(client: &mut SpiClient<'_>, user_id: Uuid, table: &ProfileTable) {
     RESOLVE.run(client, &[pg_uuid(user_id).into(), table.schema.as_str().into(), table.name.as_str().into()]);
+}
+
+/// What to do about a failure: PostgreSQL's own hint, or what its kind calls for.
+pub(crate) fn hint(table: &ProfileTable, error: &PgError) -> String {
+    let name = table.display_name();
+    let then = "then run SELECT registrar.repair_profiles();";
+    let by_kind = match error.sqlstate().as_str() {
+        "42P01" | "3F000" => format!(
+            "Bring the table back, or detach it with SELECT registrar.detach_profile_table('{name}'); where it is back, {then}"
+        ),
+        "42703" => format!("Attach {name} again with the columns as they are now called; {then}"),
+        "23502" => format!("Give the column a DEFAULT, or drop its NOT NULL, or attach a field that fills it; {then}"),
+        "23505" => format!("Another row of {name} has the same value; change it or drop the unique constraint; {then}"),
+        "23503" => format!("Insert the row that the foreign key points to, or drop the constraint; {then}"),
+        "23514" => format!("Change the constraint or the column's default, which it refuses; {then}"),
+        "55P03" => format!("The table was locked, by a migration perhaps; {then}"),
+        "42501" => format!("Grant the owner of {name} what its triggers and defaults need; {then}"),
+        "42P10" => format!("Make {} unique; {then}", table.user_column),
+        "P0001" | "09000" => format!("Mend the trigger on {name}; {then}"),
+        _ => format!("Mend the cause; {then}"),
+    };
+    match &error.hint {
+        Some(hint) => format!("{}; {then}", hint.trim_end_matches(['.', ';'])),
+        None => by_kind,
+    }
 }

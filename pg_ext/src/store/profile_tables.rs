@@ -1,177 +1,253 @@
-//! `registrar_private.profile_tables`: which tables hold profiles, and the statements that fill and read them.
+//! `registrar_private.profile_tables`: which tables hold profiles, with the statements that write and read them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::rc::Rc;
 
+use pgrx::Spi;
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID};
-use pgrx::spi::{SpiClient, SpiHeapTupleData, quote_identifier, quote_literal, quote_qualified_identifier};
-use serde_json::json;
+use pgrx::pg_sys::Oid;
+use pgrx::spi::SpiClient;
+use registrar_core::ProfileField;
 
 use super::plans::Statement;
+use super::profile_fields::{Column, Field};
+use super::profile_statements::Shape;
 use super::remembered::{Slot, remembered};
-use crate::pg::{Jsonb, TrappedStatement};
+use crate::pg::{self, Jsonb, LockMode, LockedTable, PgError, TrappedStatement, subtransaction};
 
 /// An attached profile table as the catalogue has it now.
 pub(crate) struct ProfileTable {
     pub(crate) schema: String,
     pub(crate) name: String,
+    pub(crate) user_column: String,
+    /// The only column of the primary key; the user's where it has several, or is missing.
+    pub(crate) primary_key: String,
+    pub(crate) on_failure: OnFailure,
     pub(crate) fields: Vec<Field>,
-    user_column: String,
-    statements: RefCell<Statements>,
+    /// The SQL of the columns' defaults, once a statement needs them.
+    defaults: OnceCell<HashMap<String, String>>,
+    statements: Kept<Shape>,
+    queries: Kept<String>,
+}
+
+type Kept<K> = RefCell<HashMap<K, Rc<TrappedStatement>>>;
+
+/// What becomes of a sign-up whose profile fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// It stands, and the failure is recorded, to be repaired.
+    Queue,
+    /// It fails too.
+    Block,
+    /// It stands, and nothing is recorded.
+    Ignore,
+}
+
+impl OnFailure {
+    pub(crate) const WORDS: [&str; 3] = ["queue", "block", "ignore"];
+
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "queue" => Some(Self::Queue),
+            "block" => Some(Self::Block),
+            "ignore" => Some(Self::Ignore),
+            _ => None,
+        }
+    }
 }
 
 /// Most statements kept for one table: an app has a handful of sign-up forms, but whoever signs up chooses the keys, and a
 /// plan takes 35 kB.
-const MAX_STATEMENTS: usize = 32;
-
-/// Keyed by what they do, and which fields they fill.
-type Statements = HashMap<(Write, Vec<bool>), Rc<TrappedStatement>>;
-
-/// A column that is filled from the metadata.
-pub(crate) struct Field {
-    pub(crate) key: String,
-    column: String,
-    /// The value of the key in `source.metadata`, of the column's type.
-    expression: String,
-}
-
-/// What is done with a profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Write {
-    /// Insert it.
-    Insert,
-    /// Insert and return it.
-    InsertAndReturn,
-    /// Insert it, unless the user has one.
-    InsertIfMissing,
-    /// Insert it, or overwrite its fields.
-    Refill,
-}
+const MAX_STATEMENTS: usize = 64;
 
 impl ProfileTable {
-    /// The statement that writes a profile with the given fields from the metadata; the others take their column's own
-    /// default. Parameters: $1 the user, $2 the metadata.
-    pub(crate) fn statement(
-        &self,
-        write: Write,
-        present: Vec<bool>,
-        prepare: impl FnOnce(&str) -> TrappedStatement,
-    ) -> Rc<TrappedStatement> {
-        let key = (write, present);
-        if let Some(statement) = self.statements.borrow().get(&key) {
+    /// `schema.name`, as people write it.
+    pub(crate) fn display_name(&self) -> String {
+        format!("{}.{}", self.schema, self.name)
+    }
+
+    /// The statement of that shape, prepared once.
+    pub(crate) fn statement(&self, client: &mut SpiClient<'_>, shape: &Shape, types: &[Oid]) -> Rc<TrappedStatement> {
+        if let Some(statement) = self.statements.borrow().get(shape) {
             return Rc::clone(statement);
         }
-        let statement = Rc::new(prepare(&self.text(write, &key.1)));
-        let mut statements = self.statements.borrow_mut();
-        if statements.len() >= MAX_STATEMENTS {
-            statements.clear();
-        }
-        statements.insert(key, Rc::clone(&statement));
-        statement
+        let text = self.text(shape, || self.defaults(client));
+        let statement = Rc::new(TrappedStatement::prepare(client, &text, types));
+        keep(&self.statements, shape.clone(), statement)
     }
 
-    fn text(&self, write: Write, present: &[bool]) -> String {
-        let table = quote_qualified_identifier(&self.schema, &self.name);
-        let user = quote_identifier(&self.user_column);
-        let (mut columns, mut values) = (vec![user.clone()], vec!["$1".to_owned()]);
-        for (field, _) in self.fields.iter().zip(present).filter(|&(_, &present)| present) {
-            columns.push(quote_identifier(&field.column));
-            values.push(field.expression.clone());
-        }
-        let (columns, values) = (columns.join(", "), values.join(", "));
-        let insert = format!(
-            "INSERT INTO {table} AS profile ({columns}) SELECT {values} FROM (SELECT $2 AS metadata) AS source"
-        );
-        match write {
-            Write::Insert => insert,
-            Write::InsertAndReturn => format!("{insert} RETURNING row_to_json(profile)"),
-            Write::Refill if self.fields.is_empty() => self.text(Write::InsertIfMissing, present),
-            Write::InsertIfMissing => format!("{insert} ON CONFLICT ({user}) DO NOTHING"),
-            Write::Refill => {
-                // Of a column that the INSERT does not name, excluded has the default.
-                let fields = self.fields.iter().map(|field| quote_identifier(&field.column));
-                let overwrite: Vec<_> = fields.map(|column| format!("{column} = excluded.{column}")).collect();
-                format!("{insert} ON CONFLICT ({user}) DO UPDATE SET {}", overwrite.join(", "))
-            }
-        }
+    /// The table must be locked: to print an expression PostgreSQL locks it, which must not be where nothing guards the wait.
+    fn defaults(&self, client: &mut SpiClient<'_>) -> &HashMap<String, String> {
+        self.defaults.get_or_init(|| {
+            let name = [self.schema.as_str().into(), self.name.as_str().into()];
+            let found = DEFAULTS.run(client, &name);
+            found.filter_map(|row| Some((row.get(1).ok().flatten()?, row.get(2).ok().flatten()?))).collect()
+        })
     }
 
-    /// The query for a user's profile as JSON text.
-    pub(crate) fn read_statement(&self) -> String {
-        let table = quote_qualified_identifier(&self.schema, &self.name);
-        let user = quote_identifier(&self.user_column);
-        format!("SELECT row_to_json(profile)::text FROM {table} AS profile WHERE {user} = $1")
+    /// A statement with that text, prepared once.
+    pub(crate) fn query(&self, client: &SpiClient<'_>, text: &str, types: &[Oid]) -> Rc<TrappedStatement> {
+        if let Some(statement) = self.queries.borrow().get(text) {
+            return Rc::clone(statement);
+        }
+        let statement = Rc::new(TrappedStatement::prepare(client, text, types));
+        keep(&self.queries, text.to_owned(), statement)
     }
+
+    /// The table held still.
+    pub(crate) fn lock(&self, mode: LockMode) -> Result<LockedTable, PgError> {
+        let locked = pg::lock_table(&self.schema, &self.name, mode);
+        locked.ok_or_else(|| PgError::undefined_table(&self.schema, &self.name))
+    }
+
+    /// The field of a column.
+    pub(crate) fn field(&self, column: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.spec.column == column)
+    }
+}
+
+fn keep<K: Eq + Hash>(kept: &Kept<K>, key: K, statement: Rc<TrappedStatement>) -> Rc<TrappedStatement> {
+    let mut kept = kept.borrow_mut();
+    if kept.len() >= MAX_STATEMENTS {
+        kept.clear();
+    }
+    kept.insert(key, Rc::clone(&statement));
+    statement
 }
 
 thread_local! {
-    static TABLES: Slot<Vec<ProfileTable>> = const { RefCell::new(None) };
+    static TABLES: Slot<Vec<Rc<ProfileTable>>> = const { RefCell::new(None) };
 }
 
-/// Every attached table, the primary one first; `read` calls [`load`], in whatever the caller needs around it.
-pub(crate) fn all<E>(read: impl FnOnce() -> Result<Vec<ProfileTable>, E>) -> Result<Rc<Vec<ProfileTable>>, E> {
-    remembered(&TABLES, read)
+/// Every attached table, the primary one first; none, with a warning in the server's log, where they cannot even be read.
+pub(crate) fn attached() -> Rc<Vec<Rc<ProfileTable>>> {
+    let tables = remembered(&TABLES, || subtransaction(|| Ok(pg::as_registrar(|| Spi::connect_mut(load)))));
+    tables.unwrap_or_else(|error: PgError| {
+        pgrx::warning!("registrar could not read its profile tables ({}): {}", error.sqlstate(), error.message);
+        Rc::default()
+    })
+}
+
+/// The attached table of that name, with or without its schema; the primary one where none is named.
+pub(crate) fn named(name: Option<&str>) -> Option<Rc<ProfileTable>> {
+    let tables = attached();
+    let found = match name {
+        None => tables.first(),
+        Some(name) => {
+            let is_named = |table: &&Rc<ProfileTable>| table.name == name || table.display_name() == name;
+            tables.iter().find(is_named)
+        }
+    };
+    found.cloned()
 }
 
 // Ordered by position: the first is the primary one. A table or column that is gone keeps its row: writing the profile then
 // fails with a reason that names it.
 static ALL: Statement = Statement::new(
-    "SELECT p.schema_name::text, p.table_name::text, p.user_column::text, f.\"column\", f.key,
-            format_type(a.atttypid, a.atttypmod), t.typcategory = 'A', t.typname IN ('json', 'jsonb')
+    "SELECT p.schema_name::text, p.table_name::text, p.user_column::text, p.on_failure, p.fields::text, key.name, columns.found
      FROM registrar_private.profile_tables AS p
      LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = p.schema_name
      LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = p.table_name
-     LEFT JOIN LATERAL ROWS FROM (jsonb_to_recordset(p.fields) AS (\"column\" text, key text)) WITH ORDINALITY AS f ON true
-     LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = f.\"column\" AND NOT a.attisdropped
-     LEFT JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-     ORDER BY p.position, f.ordinality",
+     LEFT JOIN LATERAL (
+         SELECT min(a.attname::text) AS name
+         FROM pg_catalog.pg_index AS i
+         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+         WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1
+     ) AS key ON true
+     LEFT JOIN LATERAL (
+         SELECT jsonb_object_agg(a.attname, jsonb_build_object(
+             'type', format_type(a.atttypid, NULL),
+             'kind', CASE
+                 WHEN t.typcategory = 'A' THEN 'array'
+                 WHEN t.typname IN ('json', 'jsonb') THEN 'json'
+                 WHEN t.typcategory = 'S' AND t.typtype <> 'd' THEN 'text'
+                 ELSE 'other'
+             END,
+             'max_length', CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
+             'is_not_null', a.attnotnull,
+             'is_computed', a.attgenerated <> '' OR a.attidentity <> ''
+         ))::text AS found
+         FROM pg_catalog.pg_attribute AS a
+         JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     ) AS columns ON true
+     ORDER BY p.position",
     &[],
 );
 
-/// Reads the attached tables.
-pub(crate) fn load(client: &mut SpiClient<'_>) -> Vec<ProfileTable> {
-    let mut tables: Vec<ProfileTable> = Vec::new();
+static DEFAULTS: Statement = Statement::new(
+    "SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid)
+     FROM pg_catalog.pg_attrdef AS d
+     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+     JOIN pg_catalog.pg_class AS c ON c.oid = d.adrelid
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relname = $2 AND a.attgenerated = ''",
+    &[TEXTOID, TEXTOID],
+);
+
+pub(super) fn load(client: &mut SpiClient<'_>) -> Vec<Rc<ProfileTable>> {
+    let mut tables = Vec::new();
     for row in ALL.run(client, &[]) {
         let text = |place| row.get::<String>(place).ok().flatten();
-        let (Some(schema), Some(name), Some(user_column)) = (text(1), text(2), text(3)) else { continue };
-        if tables.last().is_none_or(|table| (&table.schema, &table.name) != (&schema, &name)) {
-            tables.push(ProfileTable { schema, name, user_column, fields: Vec::new(), statements: RefCell::default() });
-        }
-        if let (Some(table), Some(field)) = (tables.last_mut(), field(&row)) {
-            table.fields.push(field);
-        }
+        let (Some(schema), Some(name), Some(user_column), Some(fields)) = (text(1), text(2), text(3), text(5)) else {
+            continue;
+        };
+        let on_failure = text(4).as_deref().and_then(OnFailure::from_word).unwrap_or(OnFailure::Queue);
+        let specs = ProfileField::parse_all(&fields).unwrap_or_else(|errors| {
+            pgrx::warning!("the fields of the profile table {schema}.{name} cannot be read: {}", errors[0].message);
+            Vec::new()
+        });
+        let columns = columns(text(7).as_deref());
+        let field = |spec: ProfileField| {
+            let column = columns.get(&spec.column).cloned().unwrap_or_else(Column::missing);
+            Field::new(spec, column)
+        };
+        tables.push(Rc::new(ProfileTable {
+            fields: specs.into_iter().map(field).collect(),
+            primary_key: text(6).unwrap_or_else(|| user_column.clone()),
+            schema,
+            name,
+            user_column,
+            on_failure,
+            defaults: OnceCell::new(),
+            statements: RefCell::default(),
+            queries: RefCell::default(),
+        }));
     }
     tables
 }
 
-/// An array is made from a JSON array, JSON is taken as it is, the rest is read from its text.
-fn field(row: &SpiHeapTupleData<'_>) -> Option<Field> {
-    let text = |place| row.get::<String>(place).ok().flatten();
-    let is = |place| row.get::<bool>(place).ok().flatten().unwrap_or(false);
-    let (column, key) = (text(4)?, text(5)?);
-    let column_type = text(6).unwrap_or_else(|| "text".to_owned());
-    let literal = quote_literal(&key);
-    let expression = if is(7) {
-        format!(
-            "(SELECT array_agg(item)::{column_type} FROM jsonb_array_elements_text(source.metadata -> {literal}) AS item)"
-        )
-    } else if is(8) {
-        format!("(source.metadata -> {literal})::{column_type}")
-    } else {
-        format!("(source.metadata ->> {literal})::{column_type}")
-    };
-    Some(Field { key, column, expression })
+fn columns(json: Option<&str>) -> HashMap<String, Column> {
+    json.map(|json| serde_json::from_str(json).expect("the query makes what Column reads")).unwrap_or_default()
 }
 
 static ATTACH: Statement = Statement::new(
-    "INSERT INTO registrar_private.profile_tables (schema_name, table_name, user_column, fields) VALUES ($1, $2, $3, $4)
-     ON CONFLICT (schema_name, table_name) DO UPDATE SET user_column = excluded.user_column, fields = excluded.fields",
-    &[TEXTOID, TEXTOID, TEXTOID, JSONBOID],
+    "INSERT INTO registrar_private.profile_tables (schema_name, table_name, user_column, fields, on_failure)
+     VALUES ($1, $2, $3, $4, $5)
+     ON CONFLICT (schema_name, table_name) DO UPDATE
+     SET user_column = excluded.user_column, fields = excluded.fields, on_failure = excluded.on_failure",
+    &[TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID],
 );
 
-/// Attaches a table whose `user_column` is unique: each of `fields` is filled from the metadata key of the same name.
-pub(crate) fn attach(client: &mut SpiClient<'_>, schema: &str, name: &str, user_column: &str, fields: &[&str]) {
-    let fields: Vec<_> = fields.iter().map(|field| json!({"column": field, "key": field})).collect();
-    ATTACH.run(client, &[schema.into(), name.into(), user_column.into(), Jsonb::of(&fields).into()]);
+/// Attaches a table, or changes how it is attached.
+pub(crate) fn attach(
+    client: &mut SpiClient<'_>,
+    (schema, name): (&str, &str),
+    user_column: &str,
+    fields: &[ProfileField],
+    on_failure: &str,
+) {
+    ATTACH.run(client, &[schema.into(), name.into(), user_column.into(), Jsonb::of(&fields).into(), on_failure.into()]);
+}
+
+static DETACH: Statement = Statement::new(
+    "DELETE FROM registrar_private.profile_tables WHERE schema_name = $1 AND table_name = $2",
+    &[TEXTOID, TEXTOID],
+);
+
+/// Detaches a table; whether it was attached.
+pub(crate) fn detach(client: &mut SpiClient<'_>, schema: &str, name: &str) -> bool {
+    DETACH.run(client, &[schema.into(), name.into()]).len() > 0
 }

@@ -1,223 +1,275 @@
-//! The rows of profile tables. Each statement runs with the rights of its table's owner: registrar needs none on the
-//! app's tables, and what their triggers and defaults call gains none of registrar's.
+//! The rows of profile tables, written and read. Each statement runs with the rights of its table's owner, or of a caller
+//! who acts on the own row: registrar needs none on the app's tables, and what their triggers and defaults call gains none
+//! of registrar's.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::collections::HashSet;
 
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::BuiltinOid;
-use pgrx::pg_sys::{JSONBOID, Oid, UUIDOID};
+use pgrx::pg_sys::{JSONBARRAYOID, JSONBOID, Oid, TEXTARRAYOID, TEXTOID, UUIDARRAYOID, UUIDOID};
 use pgrx::spi::SpiClient;
+use registrar_core::FieldSource;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::audit_log::{self, Action};
 use super::plans::{self, Statement};
-use super::profile_tables::{self, ProfileTable, Write};
-use super::{deferrable, pg_uuid, profile_failures};
-use crate::pg::{self, Jsonb, PgError, TrappedStatement, jsonb, subtransaction};
+use super::profile_fields::{Field, Misfit, ValueFrom};
+use super::profile_statements::{Returning, Shape, Users, Write};
+use super::profile_tables::ProfileTable;
+use super::{deferrable, from_pg_uuid, pg_uuid};
+use crate::pg::{self, Executed, Jsonb, LockMode, PgError, UserRow, jsonb, subtransaction};
 
 /// A profile as JSON, with the columns that its table has.
 pub(crate) type Profile = Box<RawValue>;
 
-/// Fills every attached table for a new user. What fails is recorded and leaves the user, and the other profiles, as they
-/// are: nothing but a request to stop gets out of here.
-pub(crate) fn fill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
-    let arguments = arguments(user_id, metadata);
-    for (place, table) in attached().iter().enumerate() {
-        let is_wanted = place == 0 && handoff::is_wanted();
-        let filled = write(table, if is_wanted { Write::InsertAndReturn } else { Write::Insert }, &arguments);
-        let filled = filled.or_else(|error| match error.is_race() {
-            // A trigger of the app's own may have made the profile already.
-            true => write(table, Write::InsertIfMissing, &arguments),
-            false => Err(error),
-        });
-        match filled {
-            Ok(profile) if is_wanted => handoff::give(user_id, profile),
-            Ok(_) => {}
-            Err(error) => record_failure(user_id, table, &error),
+/// Metadata of fewer bytes have no value that exceeds the general limits of size.
+const SMALL: usize = 8_000;
+
+/// With whose rights a profile is written or read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rights {
+    /// The table's owner's.
+    Owner,
+    /// A role's: its grants and the table's policies count.
+    Role(Oid),
+}
+
+impl Rights {
+    fn role(self, owner: Oid) -> Oid {
+        match self {
+            Self::Owner => owner,
+            Self::Role(role) => role,
         }
     }
 }
 
-/// The same for a user whose metadata has changed: overwrites the fields that are filled from it, and forgets a failure
-/// that this mends.
-pub(crate) fn refill_all(user_id: Uuid, metadata: DatumWithOid<'_>) {
-    let arguments = arguments(user_id, metadata);
-    for table in attached().iter() {
-        let refilled = subtransaction(|| {
-            pg::with_lock_timeout(|| write(table, Write::Refill, &arguments))?;
-            Spi::connect_mut(|client| profile_failures::resolve(client, user_id, table));
-            Ok(())
-        });
-        if let Err(error) = refilled {
-            record_failure(user_id, table, &error);
-        }
-    }
+/// What a profile is made from: the parameters of a statement for one user.
+pub(crate) struct Values<'a> {
+    pub(crate) user_id: Uuid,
+    parameters: [DatumWithOid<'a>; 6],
+    is_guarded: bool,
 }
 
-/// Runs a statement that inserts a user, and returns the profile that the trigger fills for it meanwhile: this saves
-/// reading it back.
-pub(crate) fn filled_by(
-    user_id: Uuid,
-    insert_user: impl FnOnce() -> Result<(), PgError>,
-) -> Result<Option<Profile>, PgError> {
-    let wish = handoff::Wish::new();
-    insert_user()?;
-    Ok(match wish.take(user_id) {
-        Some(Some(profile)) => RawValue::from_string(profile).ok(),
-        // The app's own trigger made it.
-        Some(None) => read_primary(user_id),
-        // It failed, or there is no profile table: to read it would only wait for the same lock again.
-        None => None,
-    })
-}
+const ONE_TYPES: [Oid; 6] = [UUIDOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID];
+const MANY_TYPES: [Oid; 5] = [UUIDARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID];
 
-/// How the trigger hands a profile to the call that caused it.
-mod handoff {
-    use super::{RefCell, Uuid};
-
-    enum Handoff {
-        Unwanted,
-        Wanted,
-        Given(Uuid, Option<String>),
+impl<'a> Values<'a> {
+    /// Those of a user, and those that a call was given.
+    pub(crate) fn of(user: &UserRow<'a>, given: DatumWithOid<'a>) -> Self {
+        let parameters = [
+            pg_uuid(user.id).into(),
+            unwrapped(&user.user_metadata),
+            unwrapped(&user.app_metadata),
+            jsonb::share(&user.email),
+            jsonb::share(&user.phone),
+            given,
+        ];
+        let size: usize = parameters[1..].iter().map(jsonb::size).sum();
+        Self { user_id: user.id, parameters, is_guarded: size > SMALL }
     }
 
-    thread_local! {
-        static HANDOFF: RefCell<Handoff> = const { RefCell::new(Handoff::Unwanted) };
+    /// Only those that a call was given.
+    pub(crate) fn given(user_id: Uuid, given: DatumWithOid<'a>) -> Self {
+        let null = DatumWithOid::null_oid;
+        let user = UserRow {
+            id: user_id,
+            user_metadata: null(JSONBOID),
+            app_metadata: null(JSONBOID),
+            email: null(TEXTOID),
+            phone: null(TEXTOID),
+            is_anonymous: false,
+        };
+        Self::of(&user, given)
     }
 
-    pub(super) fn is_wanted() -> bool {
-        HANDOFF.with_borrow(|handoff| !matches!(handoff, Handoff::Unwanted))
+    /// Whether a value may be as large as to be refused for it alone.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.is_guarded
     }
 
-    /// Gives the profile, or says that there is one without having it.
-    pub(super) fn give(user_id: Uuid, profile: Option<String>) {
-        HANDOFF.set(Handoff::Given(user_id, profile));
-    }
-
-    /// As long as it lives, the profile is wanted; it ends also when the statement fails.
-    pub(super) struct Wish;
-
-    impl Wish {
-        pub(super) fn new() -> Self {
-            HANDOFF.set(Handoff::Wanted);
-            Self
-        }
-
-        /// What was given for that user: triggers of the app may have inserted others.
-        pub(super) fn take(self, user_id: Uuid) -> Option<Option<String>> {
-            match HANDOFF.replace(Handoff::Unwanted) {
-                Handoff::Given(owner, profile) if owner == user_id => Some(profile),
-                _ => None,
+    /// Whether a field's value at its source is another one than in `other`.
+    pub(crate) fn differs(&self, other: &Values<'_>, field: &Field) -> bool {
+        let place = match field.spec.source {
+            FieldSource::UserMetadata => 1,
+            FieldSource::AppMetadata => 2,
+            FieldSource::Email => {
+                return jsonb::plain_text(&self.parameters[3]) != jsonb::plain_text(&other.parameters[3]);
             }
-        }
+            FieldSource::Phone => {
+                return jsonb::plain_text(&self.parameters[4]) != jsonb::plain_text(&other.parameters[4]);
+            }
+            FieldSource::None => return false,
+        };
+        let path = field.spec.path();
+        jsonb::text(&self.parameters[place], &path) != jsonb::text(&other.parameters[place], &path)
     }
 
-    impl Drop for Wish {
-        fn drop(&mut self) {
-            HANDOFF.set(Handoff::Unwanted);
-        }
+    /// Which fields have a value at their source.
+    pub(crate) fn present(&self, table: &ProfileTable) -> Vec<Option<ValueFrom>> {
+        let is_present = |field: &Field| match field.spec.source {
+            FieldSource::UserMetadata => jsonb::has_value(&self.parameters[1], &field.spec.path()),
+            FieldSource::AppMetadata => jsonb::has_value(&self.parameters[2], &field.spec.path()),
+            FieldSource::Email => jsonb::size(&self.parameters[3]) > 0,
+            FieldSource::Phone => jsonb::size(&self.parameters[4]) > 0,
+            FieldSource::None => false,
+        };
+        table.fields.iter().map(|field| is_present(field).then_some(ValueFrom::Source)).collect()
     }
 }
-
-/// The attached tables; none, with a warning in the server's log, where they cannot even be read.
-fn attached() -> Rc<Vec<ProfileTable>> {
-    let tables = profile_tables::all(|| subtransaction(|| Ok(Spi::connect_mut(profile_tables::load))));
-    tables.unwrap_or_else(|error: PgError| {
-        pgrx::warning!("registrar could not read its profile tables ({}): {}", error.sqlstate(), error.message);
-        Rc::default()
-    })
-}
-
-/// The parameters of a statement of [`ProfileTable::statement`]: the user and the metadata as an object.
-type Arguments<'a> = [DatumWithOid<'a>; 2];
 
 static UNWRAP: Statement = Statement::new("SELECT $1 #>> '{}'", &[BuiltinOid::JSONBOID]);
 
 /// Some servers store the metadata as the JSON text of an object in a string; it is read as the object.
-fn arguments(user_id: Uuid, metadata: DatumWithOid<'_>) -> Arguments<'_> {
-    if !jsonb::is_string(&metadata) {
-        return [pg_uuid(user_id).into(), metadata];
+fn unwrapped<'a>(metadata: &DatumWithOid<'a>) -> DatumWithOid<'a> {
+    if !jsonb::is_string(metadata) {
+        return jsonb::share(metadata);
     }
-    let unwrapped = subtransaction(|| {
+    let object = subtransaction(|| {
+        let argument = jsonb::share(metadata);
         let text: Option<String> =
-            Spi::connect_mut(|client| UNWRAP.run(client, &[metadata]).first().get_one().ok().flatten());
+            Spi::connect_mut(|client| UNWRAP.run(client, &[argument]).first().get_one().ok().flatten());
         Ok::<_, PgError>(DatumWithOid::from(text.and_then(Jsonb::parse_object)))
     });
-    [pg_uuid(user_id).into(), unwrapped.unwrap_or_else(|_| DatumWithOid::null_oid(JSONBOID))]
+    object.unwrap_or_else(|_| DatumWithOid::null_oid(JSONBOID))
 }
 
 /// Writes a profile whole or not at all, and so that no deferred constraint can fail at commit for it.
-fn write(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Result<Option<String>, PgError> {
+pub(crate) fn write(
+    table: &ProfileTable,
+    shape: &Shape,
+    values: &Values<'_>,
+    rights: Rights,
+) -> Result<Executed, PgError> {
+    checked(|| execute(table, shape, &values.parameters, &ONE_TYPES, rights))
+}
+
+/// Inserts the profiles of all of these users in one statement, or none of them: then one has a value that does not fit, or
+/// has a profile.
+pub(crate) fn insert_all(table: &ProfileTable, users: &[UserRow<'_>]) -> Result<(), PgError> {
+    let shape = Shape {
+        write: Write::Insert,
+        users: Users::Many,
+        fields: table.fields.iter().map(|field| field.has_source().then_some(ValueFrom::Source)).collect(),
+        is_guarded: users.iter().any(|user| jsonb::size(&user.user_metadata) + jsonb::size(&user.app_metadata) > SMALL),
+        returning: Returning::Nothing,
+    };
+    let arrays = pg::user_arrays(users);
+    checked(|| {
+        let executed = execute(table, &shape, &arrays, &MANY_TYPES, Rights::Owner)?;
+        if executed.rows == users.len() as u64 { Ok(()) } else { Err(PgError::not_written()) }
+    })
+}
+
+fn checked<T>(work: impl Fn() -> Result<T, PgError>) -> Result<T, PgError> {
     let checked = subtransaction(|| {
-        let profile = execute(table, write, arguments)?;
+        let done = work()?;
         if deferrable::in_use()? {
             pg::check_deferred_constraints()?;
         }
-        Ok(profile)
+        Ok(done)
     });
     checked.or_else(|error| {
         // Rows that the app has yet to complete fail the check also without the profile: it cannot be judged by it.
         if deferrable::in_use()? && pg::check_deferred_constraints().is_err() {
-            subtransaction(|| execute(table, write, arguments))
+            subtransaction(work)
         } else {
             Err(error)
         }
     })
 }
 
-fn execute(table: &ProfileTable, write: Write, arguments: &Arguments<'_>) -> Result<Option<String>, PgError> {
-    let owner = lock(table)?;
+fn execute(
+    table: &ProfileTable,
+    shape: &Shape,
+    parameters: &[DatumWithOid<'_>],
+    types: &[Oid],
+    rights: Rights,
+) -> Result<Executed, PgError> {
+    let owner = table.lock(LockMode::Write)?.owner;
     Spi::connect_mut(|client| {
-        pg::as_role(owner, || {
-            let present = table.fields.iter().map(|field| jsonb::has_value(&arguments[1], &field.key)).collect();
-            let prepare = |text: &str| TrappedStatement::prepare(client, text, &[UUIDOID, JSONBOID]);
-            table.statement(write, present, prepare).execute(client, arguments)
-        })
+        pg::as_role(rights.role(owner), || table.statement(client, shape, types).execute(client, parameters))
     })
 }
 
-/// Holds the table still, and says with whose rights it is written.
-fn lock(table: &ProfileTable) -> Result<Oid, PgError> {
-    pg::lock_table(&table.schema, &table.name).ok_or_else(|| PgError::undefined_table(&table.schema, &table.name))
-}
-
-/// The failure's row, or where even that fails a warning in the server's log: the sign-up stands in any case.
-fn record_failure(user_id: Uuid, table: &ProfileTable, error: &PgError) {
-    let recorded = subtransaction(|| {
-        Spi::connect_mut(|client| {
-            profile_failures::record(client, user_id, table, error);
-            let detail = format!("{}.{}: {} {}", table.schema, table.name, error.sqlstate(), error.message);
-            audit_log::record(client, Action::FillProfile, "internal", Some(user_id), Some(&detail));
+/// Why the values of these fields do not fit, each by itself; nothing where all do.
+pub(crate) fn misfits(
+    table: &ProfileTable,
+    fields: &[Option<ValueFrom>],
+    values: &Values<'_>,
+    rights: Rights,
+) -> Vec<(usize, Misfit)> {
+    let misfit = |(place, from): (usize, &Option<ValueFrom>)| {
+        let text = table.diagnosis(&table.fields[place], (*from)?);
+        let diagnosed = subtransaction(|| {
+            let owner = table.lock(LockMode::Read)?.owner;
+            Spi::connect_mut(|client| {
+                pg::as_role(rights.role(owner), || {
+                    table.query(client, &text, &ONE_TYPES).execute(client, &values.parameters)
+                })
+            })
         });
-        Ok::<_, PgError>(())
-    });
-    if let Err(unrecorded) = recorded {
-        pgrx::warning!(
-            "registrar could not fill {}.{} ({}: {}), nor record it ({}: {})",
-            table.schema,
-            table.name,
-            error.sqlstate(),
-            error.message,
-            unrecorded.sqlstate(),
-            unrecorded.message
-        );
-    }
+        let misfit = match diagnosed {
+            Ok(Executed { value, .. }) => value.as_deref().and_then(Misfit::from_word)?,
+            Err(_) => Misfit::Type,
+        };
+        Some((place, misfit))
+    };
+    fields.iter().enumerate().filter_map(misfit).collect()
 }
 
-/// The user's row in the primary profile table; `None` where there is none, or none that can be read.
-pub(crate) fn read_primary(user_id: Uuid) -> Option<Profile> {
-    let tables = attached();
-    let table = tables.first()?;
+static CONSTRAINED: Statement = Statement::new(
+    "SELECT a.attname::text
+     FROM pg_catalog.pg_constraint AS c
+     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)
+     WHERE c.conrelid = (
+             SELECT t.oid FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+             WHERE n.nspname = $1 AND t.relname = $2
+         )
+         AND c.conname = $3",
+    &[BuiltinOid::TEXTOID, BuiltinOid::TEXTOID, BuiltinOid::TEXTOID],
+);
+
+/// The columns that the constraint is on which an error names.
+pub(crate) fn constrained_columns(table: &ProfileTable, error: &PgError) -> Vec<String> {
+    let Some(constraint) = error.constraint.as_deref() else { return Vec::new() };
+    let columns = subtransaction(|| {
+        Ok::<_, PgError>(Spi::connect_mut(|client| {
+            let arguments = [table.schema.as_str().into(), table.name.as_str().into(), constraint.into()];
+            CONSTRAINED.run(client, &arguments).filter_map(|row| row.get(1).ok().flatten()).collect()
+        }))
+    });
+    columns.unwrap_or_default()
+}
+
+/// Those of the users who have no profile.
+pub(crate) fn without<'u>(table: &ProfileTable, mut users: Vec<UserRow<'u>>) -> Result<Vec<UserRow<'u>>, PgError> {
+    let ids: Vec<pgrx::Uuid> = users.iter().map(|user| pg_uuid(user.id)).collect();
+    let missing = subtransaction(|| {
+        let owner = table.lock(LockMode::Read)?.owner;
+        Spi::connect_mut(|client| {
+            pg::as_role(owner, || {
+                let query = table.missing_users_query();
+                let found = plans::run_text(client, &query, &[UUIDARRAYOID], &[ids.into()]).first().get_one();
+                let found: Option<Vec<pgrx::Uuid>> = found.ok().flatten();
+                Ok::<_, PgError>(found.unwrap_or_default())
+            })
+        })
+    })?;
+    let missing: HashSet<Uuid> = missing.into_iter().map(from_pg_uuid).collect();
+    users.retain(|user| missing.contains(&user.id));
+    Ok(users)
+}
+
+/// The user's row in a profile table; `None` where there is none, or none that can be read.
+pub(crate) fn read(table: &ProfileTable, user_id: Uuid) -> Option<Profile> {
     let read = |client: &mut SpiClient<'_>| {
-        let rows = plans::run_text(client, &table.read_statement(), &[UUIDOID], &[pg_uuid(user_id).into()]);
+        let rows = plans::run_text(client, &table.row_query(), &[UUIDOID], &[pg_uuid(user_id).into()]);
         rows.first().get_one::<String>().ok().flatten()
     };
     let profile = subtransaction(|| {
         pg::with_lock_timeout(|| {
-            let owner = lock(table)?;
+            let owner = table.lock(LockMode::Read)?.owner;
             Ok::<_, PgError>(Spi::connect_mut(|client| pg::as_role(owner, || read(client))))
         })
     });

@@ -2,6 +2,8 @@
 
 use pgrx::spi::SpiClient;
 
+use super::columns::Columns;
+
 const AUTH_ROLES: &str = include_str!("../../sql/auth/roles.sql");
 const AUTH_USERS: &str = include_str!("../../sql/auth/users.sql");
 const AUTH_IDENTITIES: &str = include_str!("../../sql/auth/identities.sql");
@@ -12,6 +14,9 @@ const API_ACCESS: &str = include_str!("../../sql/repeatable/api_access.sql");
 /// For one table, whose name stands for `{table}`.
 const CONFIGURATION_TRIGGER: &str = include_str!("../../sql/repeatable/configuration_trigger.sql");
 const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
+/// With `{columns}` and `{changed}`.
+const UPDATE_TRIGGER: &str = include_str!("../../sql/repeatable/update_trigger.sql");
+const VIEWS: &str = include_str!("../../sql/repeatable/views.sql");
 
 /// The migrations of `registrar_private`, in order. One that was released is never changed again.
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -22,6 +27,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("005_audit_log", include_str!("../../sql/storage/005_audit_log.sql")),
     ("006_profile_tables", include_str!("../../sql/storage/006_profile_tables.sql")),
     ("007_profile_failures", include_str!("../../sql/storage/007_profile_failures.sql")),
+    ("008_profile_warnings", include_str!("../../sql/storage/008_profile_warnings.sql")),
 ];
 
 /// Makes what is missing and returns its names. Another session that does the same waits until this one's transaction has
@@ -57,6 +63,7 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
         }
     }
     made.extend(migrate(client));
+    run(client, VIEWS);
     run(client, PRIVATE_ACCESS);
     run(client, API_ACCESS);
     for table in ["roles", "profile_tables"] {
@@ -70,6 +77,12 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     let trigger = ("registrar_handle_new_user", "auth.users".to_owned(), "handle_new_user");
     if !has_trigger(client, &trigger) {
         run(client, TRIGGER);
+        made.push(format!("trigger {} on {}", trigger.0, trigger.1));
+    }
+    let trigger = ("registrar_handle_user_update", "auth.users".to_owned(), "handle_user_update");
+    if !has_trigger(client, &trigger) {
+        let script = update_trigger(client);
+        run(client, &script);
         made.push(format!("trigger {} on {}", trigger.0, trigger.1));
     }
     Ok(made)
@@ -134,6 +147,19 @@ fn has_trigger(client: &mut SpiClient<'_>, (name, table, function): &(&str, Stri
          WHERE tgname = '{name}' AND tgrelid = '{table}'::regclass AND tgfoid = 'registrar.{function}()'::regprocedure"
     );
     exists(client, &query)
+}
+
+/// The trigger for changes of whatever this `auth.users` has of what profiles are filled from.
+fn update_trigger(client: &mut SpiClient<'_>) -> String {
+    let columns = Columns::of_auth(client, "users");
+    let sources = ["email", "phone", "raw_user_meta_data", "raw_app_meta_data", "is_anonymous"];
+    let present: Vec<_> = sources.into_iter().filter(|column| columns.has(column)).collect();
+    let changes: Vec<_> = present.iter().map(|column| format!("OLD.{column} IS DISTINCT FROM NEW.{column}")).collect();
+    let mut changed = format!("({})", changes.join(" OR "));
+    if columns.has("deleted_at") {
+        changed.push_str(" AND NEW.deleted_at IS NULL");
+    }
+    UPDATE_TRIGGER.replace("{columns}", &present.join(", ")).replace("{changed}", &changed)
 }
 
 /// What of the auth schema belongs to somebody who could have set it up as a trap: `setup()` gives registrar's rights to

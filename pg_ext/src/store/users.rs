@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::{SpiClient, SpiTupleTable};
-use registrar_core::UserSummary;
+use registrar_core::{UserProfileData, UserSummary};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -119,6 +119,23 @@ fn summary(rows: SpiTupleTable<'_>) -> Option<UserSummary> {
         created_at: time(6)?,
         updated_at: time(7)?,
     })
+}
+
+static WITH_PROFILE: Statement = Statement::made_by(
+    |client| format!("SELECT {} FROM auth.users WHERE id = $1", summary_columns(&Columns::of_auth(client, "users"))),
+    &[UUIDOID],
+);
+
+/// A user together with a profile.
+pub(crate) fn with_profile<P>(
+    client: &mut SpiClient<'_>,
+    id: Uuid,
+    profile: Option<P>,
+    profile_complete: bool,
+) -> Option<UserProfileData<P>> {
+    let user = summary(WITH_PROFILE.run(client, &[pg_uuid(id).into()]))?;
+    let UserSummary { id, email, phone, created_at, .. } = user;
+    Some(UserProfileData { id, email, phone, created_at: Some(created_at), profile, profile_complete })
 }
 
 /// A user whose row is locked to the end of the transaction.

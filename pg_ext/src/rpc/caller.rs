@@ -1,0 +1,60 @@
+//! Who calls for a profile, and on whose.
+
+use pgrx::pg_sys::Oid;
+use registrar_core::{ErrorCode, FieldError};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use crate::pg;
+use crate::store::profiles::Rights;
+
+/// The caller of a function that runs with the caller's rights.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    role: Oid,
+    /// Whether it is a back end, which acts for any user.
+    is_trusted: bool,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    sub: Option<Uuid>,
+}
+
+impl Caller {
+    /// The caller, to be asked before registrar takes its own rights.
+    pub(super) fn current() -> Self {
+        let role = pg::current_user_id();
+        Self { role, is_trusted: pg::has_rights_of(role, c"service_role") }
+    }
+
+    /// On whose profile a call acts, and with which rights: a user on the own, with those that the table gives; a back end on
+    /// that of the user it names, with those of the table's owner.
+    ///
+    /// # Errors
+    /// `validation_failed` where a back end names nobody, `forbidden` where a user names another.
+    pub(super) fn act_on(self, user_id: Option<Uuid>) -> Result<(Uuid, Rights), FieldError> {
+        if self.is_trusted {
+            let missing = || FieldError::invalid("user_id", "A user id is required.");
+            return user_id.map(|user_id| (user_id, Rights::Owner)).ok_or_else(missing);
+        }
+        let claims = pg::request_claims().and_then(|claims| serde_json::from_str::<Claims>(&claims).ok());
+        let own = claims.and_then(|claims| claims.sub);
+        match (own, user_id) {
+            (Some(own), None) => Ok((own, Rights::Role(self.role))),
+            (Some(own), Some(user_id)) if own == user_id => Ok((own, Rights::Role(self.role))),
+            (Some(_), Some(_)) => Err(forbidden("Only the own profile may be read or changed.")),
+            (None, _) => Err(forbidden("Nobody is signed in.")),
+        }
+    }
+
+    /// # Errors
+    /// `forbidden` where the caller is no back end.
+    pub(super) fn require_trusted(self) -> Result<(), FieldError> {
+        if self.is_trusted { Ok(()) } else { Err(forbidden("Only a back end may do this.")) }
+    }
+}
+
+fn forbidden(message: &'static str) -> FieldError {
+    FieldError::of_call(ErrorCode::Forbidden, message)
+}

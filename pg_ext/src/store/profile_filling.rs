@@ -1,0 +1,320 @@
+//! Profiles filled without anybody asking: for new users, for changed ones, for those that failed or were never filled.
+
+use std::rc::Rc;
+
+use pgrx::Spi;
+use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::JSONBOID;
+use registrar_core::FieldError;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::audit_log::{self, Action};
+use super::profile_fields::ValueFrom;
+use super::profile_statements::{Returning, Shape, Users, Write};
+use super::profile_tables::{self, OnFailure, ProfileTable};
+use super::profiles::{self, Profile, Rights, Values};
+use super::{profile_failures, profile_warnings};
+use crate::pg::{self, PgError, UserRow, jsonb, subtransaction};
+
+/// Fills every attached table for new users. What fails is recorded and leaves the user, and the other profiles, as they
+/// are: nothing but a request to stop, or a table that is to block, gets out of here.
+pub(crate) fn fill_new(users: &[UserRow<'_>]) {
+    for (place, table) in profile_tables::attached().iter().enumerate() {
+        let is_wanted = place == 0 && handoff::is_wanted();
+        let returning = if is_wanted { Returning::Row } else { Returning::Nothing };
+        for (user, filled) in fill(table, users, returning) {
+            match filled {
+                Ok(profile) if is_wanted => handoff::give(user.id, profile),
+                Ok(_) => {}
+                Err(error) => failed(user.id, table, error),
+            }
+        }
+    }
+}
+
+/// The outcome for one user: what was returned of the profile, if anything.
+type Filled = Result<Option<String>, PgError>;
+
+/// Makes the profiles of users, in one statement where their values fit, else one by one. Where all went well at once there
+/// is nothing to tell of any user.
+fn fill<'u, 't>(
+    table: &ProfileTable,
+    users: &'u [UserRow<'t>],
+    returning: Returning,
+) -> Vec<(&'u UserRow<'t>, Filled)> {
+    let is_many = users.len() > 1 && !users.iter().any(|user| jsonb::is_string(&user.user_metadata));
+    if is_many && profiles::insert_all(table, users).is_ok() {
+        return Vec::new();
+    }
+    users.iter().map(|user| (user, fill_one(table, user, Write::Insert, returning))).collect()
+}
+
+/// Makes one profile. A value that does not fit gives way to the default, with a warning.
+fn fill_one(table: &ProfileTable, user: &UserRow<'_>, write: Write, returning: Returning) -> Filled {
+    let values = Values::of(user, DatumWithOid::null_oid(JSONBOID));
+    let mut shape =
+        Shape { write, users: Users::One, fields: values.present(table), is_guarded: values.is_guarded(), returning };
+    let mut warnings = Vec::new();
+    let filled = loop {
+        let misfit = match profiles::write(table, &shape, &values, Rights::Owner) {
+            Ok(done) if done.rows > 0 => break Ok(done.value),
+            // A trigger of the app's own may have made the profile already.
+            Ok(_) if shape.write == Write::InsertIfMissing && profiles::read(table, user.id).is_some() => {
+                break Ok(None);
+            }
+            Ok(_) => PgError::not_written(),
+            Err(error) if error.is_race() && shape.write == Write::Insert => {
+                shape.write = Write::InsertIfMissing;
+                continue;
+            }
+            Err(error) if error.is_of_data() => error,
+            Err(error) => break Err(error),
+        };
+        let given_up = give_up_misfits(table, &mut shape, &values, &misfit);
+        if given_up.is_empty() {
+            break Err(misfit);
+        }
+        warnings.extend(given_up);
+    };
+    if filled.is_ok() && !warnings.is_empty() {
+        record_warnings(user.id, table, &warnings);
+    }
+    filled
+}
+
+/// Leaves the fields out whose values are to blame for a refusal, and tells why.
+fn give_up_misfits(table: &ProfileTable, shape: &mut Shape, values: &Values<'_>, error: &PgError) -> Vec<FieldError> {
+    let misfits = profiles::misfits(table, &shape.fields, values, Rights::Owner);
+    for (place, _) in &misfits {
+        shape.fields[*place] = None;
+    }
+    if !misfits.is_empty() {
+        return misfits.into_iter().map(|(place, misfit)| table.fields[place].error(misfit)).collect();
+    }
+    let columns = profiles::constrained_columns(table, error);
+    let mut warnings = Vec::new();
+    for (place, field) in table.fields.iter().enumerate() {
+        if shape.fields[place].is_some() && columns.contains(&field.spec.column) {
+            shape.fields[place] = None;
+            warnings.push(field.violates(error.constraint.as_deref().unwrap_or_default()));
+        }
+    }
+    warnings
+}
+
+/// Fills the profiles of a user again after a registration took effect: overwrites the fields that have a source, and
+/// forgets a failure that this mends.
+pub(crate) fn refill(user: &UserRow<'_>) {
+    each_recorded(user.id, |table| fill_one(table, user, Write::Refill, Returning::Nothing).map(drop));
+}
+
+/// Lets the fields marked `sync` follow a change of the user; all that have a source where an anonymous user became a
+/// permanent one.
+pub(crate) fn follow(before: &UserRow<'_>, after: &UserRow<'_>) {
+    let became_permanent = before.is_anonymous && !after.is_anonymous;
+    let null = || DatumWithOid::null_oid(JSONBOID);
+    let (old, new) = (Values::of(before, null()), Values::of(after, null()));
+    for table in profile_tables::attached().iter() {
+        let follows =
+            |place: usize| table.fields[place].spec.sync || became_permanent && table.fields[place].has_source();
+        let changed: Vec<_> = (0..table.fields.len())
+            .map(|place| {
+                let changed = follows(place) && old.differs(&new, &table.fields[place]);
+                changed.then_some(ValueFrom::Source)
+            })
+            .collect();
+        if changed.iter().all(Option::is_none) {
+            continue;
+        }
+        if let Err(error) = update(table, &new, changed) {
+            failed(after.id, table, error);
+        }
+    }
+}
+
+/// Overwrites fields of a profile; one whose new value does not fit keeps the old one, with a warning.
+fn update(table: &ProfileTable, values: &Values<'_>, fields: Vec<Option<ValueFrom>>) -> Result<(), PgError> {
+    let mut shape = Shape {
+        write: Write::Update,
+        users: Users::One,
+        fields,
+        is_guarded: values.is_guarded(),
+        returning: Returning::Nothing,
+    };
+    let mut warnings = Vec::new();
+    while shape.fields.iter().any(Option::is_some) {
+        let misfit = match profiles::write(table, &shape, values, Rights::Owner) {
+            Ok(done) if done.rows > 0 => break,
+            Ok(_) => PgError::not_written(),
+            Err(error) if error.is_of_data() => error,
+            Err(error) => return Err(error),
+        };
+        let given_up = give_up_misfits(table, &mut shape, values, &misfit);
+        if given_up.is_empty() {
+            // No row was there to update: the user has no profile, which is another matter.
+            return if misfit.is_not_written() { Ok(()) } else { Err(misfit) };
+        }
+        warnings.extend(given_up);
+    }
+    if !warnings.is_empty() {
+        record_warnings(values.user_id, table, &warnings);
+    }
+    Ok(())
+}
+
+/// Runs `work` for each attached table: what fails is recorded, what goes well resolves an earlier failure.
+fn each_recorded(user_id: Uuid, work: impl Fn(&ProfileTable) -> Result<(), PgError>) {
+    for table in profile_tables::attached().iter() {
+        let done = subtransaction(|| {
+            pg::with_lock_timeout(|| work(table))?;
+            Spi::connect_mut(|client| profile_failures::resolve(client, user_id, table));
+            Ok(())
+        });
+        if let Err(error) = done {
+            failed(user_id, table, error);
+        }
+    }
+}
+
+/// Makes the profiles of those of the users who have none, and queues what fails, whatever the table's policy: nobody is
+/// signing up. Returns how many were made and how many failed.
+pub(crate) fn backfill(table: &ProfileTable, users: Vec<UserRow<'_>>) -> Result<(u64, u64), PgError> {
+    let missing = profiles::without(table, users)?;
+    let mut failures = 0;
+    pg::with_lock_timeout(|| {
+        for (user, filled) in fill(table, &missing, Returning::Nothing) {
+            if let Err(error) = filled {
+                record_failure(user.id, table, &error);
+                failures += 1;
+            }
+        }
+    });
+    Ok((missing.len() as u64 - failures, failures))
+}
+
+/// Tries a queued failure again; `Err` holds the reason why it fails still.
+pub(crate) fn retry(table: &ProfileTable, user: &UserRow<'_>) -> Result<(), PgError> {
+    let retried = subtransaction(|| {
+        pg::with_lock_timeout(|| fill_one(table, user, Write::InsertIfMissing, Returning::Nothing))?;
+        Spi::connect_mut(|client| profile_failures::resolve(client, user.id, table));
+        Ok(())
+    });
+    if let Err(error) = &retried {
+        record_failure(user.id, table, error);
+    }
+    retried
+}
+
+fn failed(user_id: Uuid, table: &ProfileTable, error: PgError) {
+    match table.on_failure {
+        OnFailure::Queue => record_failure(user_id, table, &error),
+        OnFailure::Block => error.raise(),
+        OnFailure::Ignore => {}
+    }
+}
+
+/// The failure's row, or where even that fails a warning in the server's log: the sign-up stands in any case.
+fn record_failure(user_id: Uuid, table: &ProfileTable, error: &PgError) {
+    let recorded = subtransaction(|| {
+        Spi::connect_mut(|client| {
+            profile_failures::record(client, user_id, table, error);
+            let detail = format!("{}: {} {}", table.display_name(), error.sqlstate(), error.message);
+            audit_log::record(client, Action::FillProfile, "internal", Some(user_id), Some(&detail));
+        });
+        Ok::<_, PgError>(())
+    });
+    if let Err(unrecorded) = recorded {
+        pgrx::warning!(
+            "registrar could not fill {} ({}: {}), nor record it ({}: {})",
+            table.display_name(),
+            error.sqlstate(),
+            error.message,
+            unrecorded.sqlstate(),
+            unrecorded.message
+        );
+    }
+}
+
+fn record_warnings(user_id: Uuid, table: &ProfileTable, warnings: &[FieldError]) {
+    let recorded = subtransaction(|| {
+        Spi::connect_mut(|client| profile_warnings::record(client, user_id, table, warnings));
+        Ok::<_, PgError>(())
+    });
+    if let Err(error) = recorded {
+        pgrx::warning!("registrar could not record a warning ({}): {}", error.sqlstate(), error.message);
+    }
+}
+
+/// Runs a statement that inserts a user, and returns the profile that the trigger fills for it meanwhile: this saves
+/// reading it back.
+pub(crate) fn filled_by(
+    user_id: Uuid,
+    insert_user: impl FnOnce() -> Result<(), PgError>,
+) -> Result<Option<Profile>, PgError> {
+    let wish = handoff::Wish::new();
+    insert_user()?;
+    Ok(match wish.take(user_id) {
+        Some(Some(profile)) => RawValue::from_string(profile).ok(),
+        // The app's own trigger made it.
+        Some(None) => primary_of(user_id),
+        // It failed, or there is no profile table: to read it would only wait for the same lock again.
+        None => None,
+    })
+}
+
+/// The user's row in the primary profile table.
+pub(crate) fn primary_of(user_id: Uuid) -> Option<Profile> {
+    let tables = profile_tables::attached();
+    tables.first().map(Rc::clone).and_then(|table| profiles::read(&table, user_id))
+}
+
+/// How the trigger hands a profile to the call that caused it.
+mod handoff {
+    use std::cell::RefCell;
+
+    use uuid::Uuid;
+
+    enum Handoff {
+        Unwanted,
+        Wanted,
+        Given(Uuid, Option<String>),
+    }
+
+    thread_local! {
+        static HANDOFF: RefCell<Handoff> = const { RefCell::new(Handoff::Unwanted) };
+    }
+
+    pub(super) fn is_wanted() -> bool {
+        HANDOFF.with_borrow(|handoff| !matches!(handoff, Handoff::Unwanted))
+    }
+
+    /// Gives the profile, or says that there is one without having it.
+    pub(super) fn give(user_id: Uuid, profile: Option<String>) {
+        HANDOFF.set(Handoff::Given(user_id, profile));
+    }
+
+    /// As long as it lives, the profile is wanted; it ends also when the statement fails.
+    pub(super) struct Wish;
+
+    impl Wish {
+        pub(super) fn new() -> Self {
+            HANDOFF.set(Handoff::Wanted);
+            Self
+        }
+
+        /// What was given for that user: triggers of the app may have inserted others.
+        pub(super) fn take(self, user_id: Uuid) -> Option<Option<String>> {
+            match HANDOFF.replace(Handoff::Unwanted) {
+                Handoff::Given(owner, profile) if owner == user_id => Some(profile),
+                _ => None,
+            }
+        }
+    }
+
+    impl Drop for Wish {
+        fn drop(&mut self) {
+            HANDOFF.set(Handoff::Unwanted);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `registrar_private.profile_warnings`: values that did not fit their field.
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::BuiltinOid::{TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::spi::SpiClient;
+use registrar_core::FieldError;
+use uuid::Uuid;
+
+use super::pg_uuid;
+use super::plans::Statement;
+use super::profile_tables::ProfileTable;
+use crate::pg::transaction_start;
+
+static RECORD: Statement = Statement::new(
+    "INSERT INTO registrar_private.profile_warnings (user_id, schema_name, table_name, column_name, occurred_at, message)
+     SELECT $1, $2, $3, warning.column_name, $4, warning.message
+     FROM unnest($5, $6) AS warning (column_name, message)
+     ON CONFLICT (user_id, schema_name, table_name, column_name) DO UPDATE
+     SET occurred_at = excluded.occurred_at, message = excluded.message",
+    &[UUIDOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, TEXTARRAYOID, TEXTARRAYOID],
+);
+
+/// Records which fields have their default in place of what the source had.
+pub(crate) fn record(client: &mut SpiClient<'_>, user_id: Uuid, table: &ProfileTable, warnings: &[FieldError]) {
+    let columns: Vec<_> =
+        warnings.iter().map(|warning| warning.field.clone().unwrap_or_default().into_owned()).collect();
+    let messages: Vec<_> = warnings.iter().map(message).collect();
+    RECORD.run(
+        client,
+        &[
+            pg_uuid(user_id).into(),
+            table.schema.as_str().into(),
+            table.name.as_str().into(),
+            TimestampWithTimeZone::from(transaction_start()).into(),
+            columns.into(),
+            messages.into(),
+        ],
+    );
+}
+
+fn message(warning: &FieldError) -> String {
+    match &warning.hint {
+        Some(hint) => format!("{} {hint}", warning.message),
+        None => warning.message.clone().into_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! Rows of `auth.users` with what profiles are filled from, in whatever columns this database has.
+
+use pgrx::pg_sys::BuiltinOid::{INT8OID, UUIDARRAYOID, UUIDOID};
+use pgrx::spi::SpiClient;
+use uuid::Uuid;
+
+use super::columns::Columns;
+use super::pg_uuid;
+use super::plans::Statement;
+use crate::pg::{UserRow, returned_users};
+
+/// `SELECT` of the columns of [`UserRow`], for the users that a condition picks.
+fn select(columns: &Columns, condition: &str) -> String {
+    format!(
+        "SELECT u.id, {} AS raw_user_meta_data, {} AS raw_app_meta_data, {} AS email, {} AS phone, {} AS is_anonymous
+         FROM auth.users AS u WHERE {condition}",
+        columns.or_null("raw_user_meta_data", "jsonb"),
+        columns.or_null("raw_app_meta_data", "jsonb"),
+        columns.or_null("email", "text"),
+        columns.or_null("phone", "text"),
+        columns.or_null("is_anonymous", "boolean"),
+    )
+}
+
+/// The condition that leaves soft-deleted users out: what they have is scrambled.
+pub(super) fn not_deleted(columns: &Columns) -> &'static str {
+    if columns.has("deleted_at") { "u.deleted_at IS NULL" } else { "true" }
+}
+
+static OF_IDS: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        let condition = format!("u.id = ANY ($1) AND {}", not_deleted(&columns));
+        select(&columns, &condition)
+    },
+    &[UUIDARRAYOID],
+);
+
+/// These users, as far as there are such; they live as long as the client's connection.
+pub(crate) fn of_ids<'c>(client: &mut SpiClient<'c>, ids: &[Uuid]) -> Vec<UserRow<'c>> {
+    let ids: Vec<_> = ids.iter().copied().map(pg_uuid).collect();
+    returned_users(&OF_IDS.run(client, &[ids.into()]))
+}
+
+static PAGE: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        let condition = format!("($1::uuid IS NULL OR u.id > $1) AND {} ORDER BY u.id LIMIT $2", not_deleted(&columns));
+        select(&columns, &condition)
+    },
+    &[UUIDOID, INT8OID],
+);
+
+/// The next users after one, in the order of their ids.
+pub(crate) fn page<'c>(client: &mut SpiClient<'c>, after: Option<Uuid>, limit: i64) -> Vec<UserRow<'c>> {
+    returned_users(&PAGE.run(client, &[after.map(pg_uuid).into(), limit.into()]))
+}
+
+static COUNT: Statement = Statement::made_by(
+    |client| format!("SELECT count(*) FROM auth.users AS u WHERE {}", not_deleted(&Columns::of_auth(client, "users"))),
+    &[],
+);
+
+/// How many users there are.
+pub(crate) fn count(client: &mut SpiClient<'_>) -> u64 {
+    let count: Option<i64> = COUNT.run(client, &[]).first().get_one().ok().flatten();
+    count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default()
+}

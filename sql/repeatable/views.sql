@@ -1,0 +1,17 @@
+-- Owned by whoever owns registrar_private, and readable by whom the owner lets.
+CREATE OR REPLACE VIEW registrar.profile_tables AS
+    SELECT
+        p.schema_name,
+        p.table_name,
+        p.position,
+        p.user_column,
+        p.fields,
+        p.on_failure,
+        c.oid IS NOT NULL AS is_present,
+        c.relowner::regrole AS owner
+    FROM registrar_private.profile_tables AS p
+    LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = p.schema_name
+    LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = p.table_name
+    ORDER BY p.position;
+COMMENT ON VIEW registrar.profile_tables IS
+    'The attached profile tables, the primary one first, and how each is filled. Changed by attach_profile_table and detach_profile_table.';
