@@ -130,31 +130,48 @@ pub(crate) fn share<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     unsafe { DatumWithOid::new_from_datum(json.datum(), json.oid()) }
 }
 
-/// Whether a `jsonb` value has something other than `null` under that key, or under the keys that lead into nested
-/// objects: forms send `null` for what was left blank.
-pub(crate) fn has_value(json: &DatumWithOid<'_>, path: &[&str]) -> bool {
-    text_datum(json, path).is_some()
+/// The same parameter, decompressed and unpacked: what looks into it often would do so each time.
+pub(crate) fn unpacked<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
+    let Some(datum) = json.datum() else { return DatumWithOid::null_oid(json.oid()) };
+    // SAFETY: the datum is of a type of variable length; what is made of it lives in the current memory context.
+    unsafe {
+        let unpacked = pg_sys::pg_detoast_datum(datum.sans_lifetime().cast_mut_ptr());
+        super::user_row::parameter(Some(Datum::from(unpacked)), json.oid())
+    }
+}
+
+/// The value under a key, or under the keys that lead into nested objects, as a parameter of type text. `None` for `null` as for
+/// none: forms send `null` for what was left blank.
+pub(crate) fn text_parameter<'a>(json: &DatumWithOid<'a>, path: &[String]) -> Option<DatumWithOid<'a>> {
+    // SAFETY: the datum is a text, made in the current memory context, as the parameter it was made from is not shorter-lived.
+    text_datum(json, path).map(|text| unsafe { super::user_row::parameter(Some(text), pg_sys::TEXTOID) })
 }
 
 /// That value as text.
-pub(crate) fn text(json: &DatumWithOid<'_>, path: &[&str]) -> Option<String> {
+pub(crate) fn text(json: &DatumWithOid<'_>, path: &[String]) -> Option<String> {
     // SAFETY: the datum is a text.
     text_datum(json, path).and_then(|text| unsafe { String::from_datum(text, false) })
 }
 
-fn text_datum(json: &DatumWithOid<'_>, path: &[&str]) -> Option<Datum> {
+fn text_datum(json: &DatumWithOid<'_>, path: &[String]) -> Option<Datum> {
     let json = Some(json.datum()?.sans_lifetime());
     // SAFETY: both take a jsonb (the parameter's type) and a text or an array of them; NULL for a missing key, for null, and
     // for no object.
     unsafe {
         match path {
-            [key] => pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &[json, key.into_datum()]),
+            [key] => pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &[json, key.as_str().into_datum()]),
             keys => {
-                let keys = keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>().into_datum();
+                let keys = keys.to_vec().into_datum();
                 pgrx::direct_function_call_as_datum(pg_sys::jsonb_extract_path_text, &[json, keys])
             }
         }
     }
+}
+
+/// Reads a parameter of type text where it lies.
+pub(crate) fn read_text<T>(text: &DatumWithOid<'_>, read: impl FnOnce(&str) -> T) -> Option<T> {
+    // SAFETY: the datum is a text, or a varchar, which is the same.
+    text.datum().and_then(|text| unsafe { <&str>::from_datum(text.sans_lifetime(), false) }).map(read)
 }
 
 /// A parameter of type text.
@@ -184,21 +201,25 @@ mod tests {
     use pgrx::prelude::*;
     use serde_json::json;
 
-    use super::{Jsonb, has_value, is_string};
+    use super::{Jsonb, is_string, text};
 
     #[pg_test]
     fn a_value_is_found_in_an_object_only() {
-        assert!(has_value(&JsonB(json!({"plan": false})).into(), &["plan"]));
-        assert!(has_value(&JsonB(json!({"plan": []})).into(), &["plan"]));
-        assert!(!has_value(&JsonB(json!({"plan": null})).into(), &["plan"]));
-        assert!(!has_value(&JsonB(json!({"plan": 1})).into(), &["PLAN"]));
-        assert!(!has_value(&JsonB(json!(["plan"])).into(), &["plan"]));
-        assert!(!has_value(&JsonB(json!(7)).into(), &["plan"]));
-        assert!(!has_value(&pgrx::datum::DatumWithOid::null::<JsonB>(), &["plan"]));
+        let of = |json, path: &[&str]| {
+            let path: Vec<_> = path.iter().map(|key| (*key).to_owned()).collect();
+            text(&JsonB(json).into(), &path)
+        };
+        assert_eq!(of(json!({"plan": false}), &["plan"]).as_deref(), Some("false"));
+        assert_eq!(of(json!({"plan": []}), &["plan"]).as_deref(), Some("[]"));
+        assert_eq!(of(json!({"plan": null}), &["plan"]), None);
+        assert_eq!(of(json!({"plan": 1}), &["PLAN"]), None);
+        assert_eq!(of(json!(["plan"]), &["plan"]), None);
+        assert_eq!(of(json!(7), &["plan"]), None);
+        assert_eq!(text(&pgrx::datum::DatumWithOid::null::<JsonB>(), &["plan".to_owned()]), None);
         let nested = json!({"address": {"city": "Bern", "street": null}});
-        assert!(has_value(&JsonB(nested.clone()).into(), &["address", "city"]));
-        assert!(!has_value(&JsonB(nested.clone()).into(), &["address", "street"]));
-        assert!(!has_value(&JsonB(nested).into(), &["city", "address"]));
+        assert_eq!(of(nested.clone(), &["address", "city"]).as_deref(), Some("Bern"));
+        assert_eq!(of(nested.clone(), &["address", "street"]), None);
+        assert_eq!(of(nested, &["city", "address"]), None);
     }
 
     #[pg_test]

@@ -28,5 +28,5 @@ pub(crate) use new_users::{NewUsers, updated_user};
 pub(crate) use request::{request_claims, request_headers, set_response_status};
 pub(crate) use subtransaction::subtransaction;
 pub(crate) use table::{LockMode, LockedTable, lock_table};
-pub(crate) use trap::{Executed, TrappedStatement};
+pub(crate) use trap::{TrappedStatement, first_returned};
 pub(crate) use user_row::{UserRow, returned_users, user_arrays};

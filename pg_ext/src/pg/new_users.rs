@@ -25,7 +25,7 @@ impl<'t> NewUsers<'t> {
         // SAFETY: PostgreSQL keeps the relation alive while the trigger runs.
         let descriptor = unsafe { (*self.trigger.tg_relation).rd_att };
         // SAFETY: as above.
-        let columns = unsafe { UserColumns::of(descriptor) };
+        let columns = unsafe { UserColumns::known(self.trigger.tg_relation) };
         let rows = self.trigger.tg_newtable;
         if rows.is_null() {
             let tuple = self.trigger.tg_trigtuple;
@@ -34,6 +34,11 @@ impl<'t> NewUsers<'t> {
             return user.iter().for_each(|user| work(std::slice::from_ref(user)));
         }
         let mut transition = TransitionTable::open(rows, descriptor);
+        // SAFETY: the tuplestore lives as long as the statement.
+        if unsafe { pg_sys::tuplestore_tuple_count(rows) } == 1 {
+            let users = transition.read(&columns, 1);
+            return users.iter().for_each(|user| work(std::slice::from_ref(user)));
+        }
         loop {
             // What belongs to a batch goes with it: a statement may insert millions.
             let mut context = PgMemoryContexts::new("registrar users");
@@ -98,6 +103,8 @@ impl TransitionTable<'_> {
                 let tuple = pg_sys::ExecCopySlotHeapTuple(self.slot);
                 users.extend(columns.read(tuple, self.descriptor));
             }
+            // A tuple that came from disk lies in the current memory context, and the slot would free it later.
+            pg_sys::ExecClearTuple(self.slot);
         }
         users
     }

@@ -39,9 +39,13 @@ pub(crate) fn lock_table(schema: &str, table: &str, mode: LockMode) -> Option<Lo
         if relation == Oid::INVALID {
             return None;
         }
+        // SAFETY: reads a variable of the backend.
+        let heard = || unsafe { pg_sys::SharedInvalidMessageCounter };
+        let before = heard();
         // SAFETY: an oid of whatever kind can be locked; waiting ends with the lock timeout.
         unsafe { pg_sys::LockRelationOid(relation, mode) };
-        let now = find();
+        // Where nothing was heard of other sessions' changes meanwhile, the name means what it did.
+        let now = if heard() == before { relation } else { find() };
         if now == relation {
             return owner(relation).map(|owner| LockedTable { relation, owner });
         }

@@ -23,15 +23,6 @@ unsafe extern "C-unwind" {
     fn AfterTriggerSetState(statement: *mut pg_sys::ConstraintsSetStmt);
 }
 
-/// What a statement did.
-#[derive(Debug)]
-pub(crate) struct Executed {
-    /// Rows that it wrote or returned.
-    pub(crate) rows: u64,
-    /// The text of the first column of the first row that it returned, where that is not NULL.
-    pub(crate) value: Option<String>,
-}
-
 /// A statement prepared once and kept for the life of the backend.
 pub(crate) struct TrappedStatement(NonNull<pg_sys::_SPI_plan>);
 
@@ -49,12 +40,23 @@ impl TrappedStatement {
         Self(NonNull::new(plan).expect("SPI_prepare either returns a plan or raises"))
     }
 
-    /// Executes the statement. The caller must roll back the subtransaction it stands in when this returns `Err`.
-    pub(crate) fn execute(
+    /// Executes the statement with a snapshot of its own, and returns how many rows it wrote or returned. The caller must roll
+    /// back the subtransaction it stands in when this returns `Err`.
+    pub(crate) fn execute(&self, connected: &SpiClient<'_>, arguments: &[DatumWithOid<'_>]) -> Result<u64, PgError> {
+        self.run(connected, arguments, false)
+    }
+
+    /// The same for a query, which sees what the caller's own query sees.
+    pub(crate) fn fetch(&self, connected: &SpiClient<'_>, arguments: &[DatumWithOid<'_>]) -> Result<u64, PgError> {
+        self.run(connected, arguments, true)
+    }
+
+    fn run(
         &self,
         _connected: &SpiClient<'_>,
         arguments: &[DatumWithOid<'_>],
-    ) -> Result<Executed, PgError> {
+        read_only: bool,
+    ) -> Result<u64, PgError> {
         let mut values: Vec<Datum> = Vec::with_capacity(arguments.len());
         let mut nulls: Vec<c_char> = Vec::with_capacity(arguments.len());
         for argument in arguments {
@@ -67,16 +69,15 @@ impl TrappedStatement {
         // nothing between here and PostgreSQL has a destructor.
         unsafe {
             trap(|| {
-                SPI_execute_plan(self.0.as_ptr(), values, nulls, false, 0);
+                SPI_execute_plan(self.0.as_ptr(), values, nulls, read_only, 0);
             })?;
-            Ok(Executed { rows: pg_sys::SPI_processed, value: first_value() })
+            Ok(pg_sys::SPI_processed)
         }
     }
 }
 
-/// # Safety
-/// Right after a statement was executed, before SPI is disconnected.
-unsafe fn first_value() -> Option<String> {
+/// The text of the first column of the first row that the statement just executed has returned, where that is not NULL.
+pub(crate) fn first_returned(_connected: &SpiClient<'_>) -> Option<String> {
     // SAFETY: the result, if any, belongs to the statement just executed; SPI_getvalue returns null or a C string.
     unsafe {
         let result = pg_sys::SPI_tuptable;

@@ -1,5 +1,6 @@
 //! Rows of `auth.users` as triggers and queries hand them over: found by column name, neither decoded nor copied.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use pgrx::datum::{DatumWithOid, FromDatum};
@@ -7,6 +8,8 @@ use pgrx::pg_sys::{self, Datum, HeapTuple, JSONBOID, Oid, TEXTOID, TupleDesc, UU
 use pgrx::spi::SpiTupleTable;
 use pgrx::{IntoDatum, Uuid as PgUuid};
 use uuid::Uuid;
+
+use super::configuration;
 
 /// What a profile is filled from. A column that is missing, NULL or of another type is NULL.
 pub(crate) struct UserRow<'t> {
@@ -19,6 +22,7 @@ pub(crate) struct UserRow<'t> {
 }
 
 /// Where those columns stand in a row, counted from 1.
+#[derive(Clone, Copy)]
 pub(super) struct UserColumns {
     id: Option<i32>,
     user_metadata: Option<i32>,
@@ -28,7 +32,31 @@ pub(super) struct UserColumns {
     is_anonymous: Option<i32>,
 }
 
+thread_local! {
+    /// Those of the table that the last trigger was on, and as of which generation of the catalogue.
+    static KNOWN: Cell<Option<(Oid, u64, UserColumns)>> = const { Cell::new(None) };
+}
+
 impl UserColumns {
+    /// Those of a table, looked for once.
+    ///
+    /// # Safety
+    /// The relation is open.
+    pub(super) unsafe fn known(relation: pg_sys::Relation) -> Self {
+        // SAFETY: the caller's promise.
+        let (table, descriptor) = unsafe { ((*relation).rd_id, (*relation).rd_att) };
+        let generation = configuration::generation();
+        match KNOWN.get() {
+            Some((of, as_of, columns)) if (of, as_of) == (table, generation) => columns,
+            _ => {
+                // SAFETY: as above.
+                let columns = unsafe { Self::of(descriptor) };
+                KNOWN.set(Some((table, generation, columns)));
+                columns
+            }
+        }
+    }
+
     /// # Safety
     /// The descriptor is valid.
     pub(super) unsafe fn of(descriptor: TupleDesc) -> Self {

@@ -191,7 +191,7 @@ fn import(table: &ProfileTable, rows: &[Map<String, Value>]) -> Result<Vec<ItemO
     Ok(rows.iter().map(one).collect())
 }
 
-#[pg_extern]
+#[pg_extern(stable)]
 #[search_path(pg_catalog, pg_temp)]
 fn export_profiles(
     p_after: default!(Option<pgrx::Uuid>, "NULL"),

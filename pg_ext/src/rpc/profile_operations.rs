@@ -49,7 +49,7 @@ fn backfill_profiles_batch(
     })
 }
 
-#[pg_extern]
+#[pg_extern(stable)]
 #[search_path(pg_catalog, pg_temp)]
 fn profile_stats(p_days: default!(Option<i32>, "30"), p_table: default!(Option<&str>, "NULL")) -> Jsonb {
     let stats = Caller::current().require_trusted().and_then(|()| {

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::answer::{Done, Refusal, answer, forbidden_by_table, refuse};
 use super::caller::Caller;
-use crate::pg::{self, Jsonb, LockMode, PgError};
+use crate::pg::{self, Jsonb, LockMode};
 use crate::store::audit_log::Action;
 use crate::store::profile_calls::{self, Given, NotWritten};
 use crate::store::profile_tables::{self, ProfileTable};
@@ -48,7 +48,7 @@ pub(super) fn create(
     values: &Map<String, Value>,
     rights: Rights,
 ) -> Result<Profile, Refusal> {
-    let given = Given::check(table, values).map_err(|errors| refused(user_id, errors))?;
+    let given = Given::check(table, values, rights).map_err(|errors| refused(user_id, errors))?;
     let users = user_rows::of_ids(client, &[user_id]);
     let user = users.first().ok_or_else(|| Refusal::from(no_user()))?;
     let created = profile_calls::create(table, user, &given, rights);
@@ -87,22 +87,22 @@ pub(super) fn update(
         let error = FieldError::invalid("updates", "There is nothing to update.");
         return Err(refused(user_id, vec![error.with_hint("Send an object like {\"column\": value}; null clears.")]));
     }
-    let given = Given::check(table, updates).map_err(|errors| refused(user_id, errors))?;
+    let given = Given::check(table, updates, rights).map_err(|errors| refused(user_id, errors))?;
     let updated = profile_calls::update(table, user_id, &given, rights);
     updated.map_err(|error| not_written(client, user_id, error)).map(as_json)
 }
 
-#[pg_extern]
+#[pg_extern(stable)]
 #[search_path(pg_catalog, pg_temp)]
 fn get_profile(p_user_id: default!(Option<pgrx::Uuid>, "NULL"), p_table: default!(Option<&str>, "NULL")) -> Jsonb {
-    let whole_answer = |reader: &Reader| reader.first_jsonb(&reader.table.answer_query("Profile found"));
+    let whole_answer = |reader: &Reader| reader.answer(reader.table.answer_query());
     match Reader::open(p_user_id, p_table).and_then(|reader| whole_answer(&reader).ok_or_else(|| reader.no_profile())) {
         Ok(answer) => answer,
         Err(error) => refuse(vec![error]),
     }
 }
 
-#[pg_extern]
+#[pg_extern(stable)]
 #[search_path(pg_catalog, pg_temp)]
 fn get_profile_completion_status(
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
@@ -128,7 +128,7 @@ fn completion(table: &ProfileTable, missing_fields: Vec<String>) -> CompletionSt
     CompletionStatus { is_complete: missing_fields.is_empty(), completion_percentage, missing_fields }
 }
 
-#[pg_extern]
+#[pg_extern(stable)]
 #[search_path(pg_catalog, pg_temp)]
 fn verify_user_profile(
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
@@ -141,7 +141,7 @@ fn verify_user_profile(
     })
 }
 
-#[pg_extern]
+#[pg_extern(stable)]
 #[search_path(pg_catalog, pg_temp)]
 fn get_user_profile_data(
     p_user_id: default!(Option<pgrx::Uuid>, "NULL"),
@@ -192,24 +192,24 @@ impl Reader {
         Ok(Self { table, user_id, role })
     }
 
-    fn first_jsonb(&self, query: &str) -> Option<Jsonb> {
-        Spi::connect_mut(|client| {
-            self.run(client, query);
-            Jsonb::first_returned(client)
-        })
+    /// The answer of a query as it is.
+    fn answer(&self, query: &str) -> Option<Jsonb> {
+        self.run(query, Jsonb::first_returned)
     }
 
     fn first<T: serde::de::DeserializeOwned>(&self, query: &str) -> Option<T> {
-        let json = Spi::connect_mut(|client| self.run(client, query))?;
+        let json = self.run(query, |client| pg::first_returned(client))?;
         Some(serde_json::from_str(&json).expect("the query makes what is read"))
     }
 
-    fn run(&self, client: &SpiClient<'_>, query: &str) -> Option<String> {
-        let executed = pg::as_role(self.role, || {
-            let query = self.table.query(client, query, &[pg_sys::UUIDOID]);
-            query.execute(client, &[pg_uuid(self.user_id).into()])
-        });
-        executed.unwrap_or_else(|error: PgError| error.raise()).value
+    fn run<T>(&self, query: &str, take: impl FnOnce(&SpiClient<'_>) -> T) -> T {
+        Spi::connect(|client| {
+            let fetched = pg::as_role(self.role, || {
+                self.table.query(client, query, &[pg_sys::UUIDOID]).fetch(client, &[pg_uuid(self.user_id).into()])
+            });
+            fetched.unwrap_or_else(|error| error.raise());
+            take(client)
+        })
     }
 
     fn check(&self, found: Option<Checked>) -> Result<ProfileCheck<Profile>, FieldError> {

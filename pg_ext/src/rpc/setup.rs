@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
 use serde_json::json;
 
+use crate::pg;
 use crate::store::storage;
 
 #[pg_extern]
@@ -37,7 +38,8 @@ fn require_superuser(client: &mut SpiClient<'_>, function: &str) {
 
 /// Raises where `setup()` was never run.
 pub(super) fn require_setup(client: &mut SpiClient<'_>) {
-    if !storage::is_made(client) {
+    // Whoever owns a profile table has no right to look into registrar_private.
+    if !pg::as_registrar(|| storage::is_made(client)) {
         let hint = "Run SELECT registrar.setup(); as superuser first.";
         raise(PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE, "registrar is not set up", hint);
     }

@@ -61,7 +61,7 @@ impl Statement {
             TRAPPED_PLANS.with_borrow_mut(|plans| plans.insert(key, kept));
             plan
         });
-        plan.execute(client, arguments).map(|_| ())
+        plan.execute(client, arguments).map(drop)
     }
 
     fn is_made(&self) -> bool {

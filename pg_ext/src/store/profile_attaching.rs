@@ -167,8 +167,8 @@ fn faults_of_limits(field: &Field) -> Vec<FieldError> {
     }
     let probe = subtransaction(|| {
         Spi::connect_mut(|client| {
-            let probed = pg::TrappedStatement::prepare(client, &field.probe(), &[]).execute(client, &[])?;
-            Ok::<_, PgError>(probed.value.as_deref() == Some("t"))
+            pg::TrappedStatement::prepare(client, &field.probe(), &[]).execute(client, &[])?;
+            Ok::<_, PgError>(pg::first_returned(client).as_deref() == Some("t"))
         })
     });
     let what = "default, allowed values, minimum or maximum";

@@ -5,11 +5,11 @@ use registrar_core::{ErrorCode, FieldError, nearest_name};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::profile_fields::ValueFrom;
+use super::profile_fields::{Field, ValueFrom};
 use super::profile_statements::{Returning, Shape, Users, Write};
 use super::profile_tables::ProfileTable;
 use super::profiles::{self, Rights, Values};
-use crate::pg::{Jsonb, PgError, UserRow};
+use crate::pg::{Jsonb, LockMode, PgError, UserRow};
 
 /// Why a profile was not written.
 pub(crate) enum NotWritten {
@@ -37,8 +37,13 @@ pub(crate) struct Given<'v> {
 
 impl<'v> Given<'v> {
     /// # Errors
-    /// One for each key that is no field, naming the nearest, and for each value that can be none of its column's.
-    pub(crate) fn check(table: &ProfileTable, values: &'v Map<String, Value>) -> Result<Self, Vec<FieldError>> {
+    /// One for each key that is no field, naming the nearest, and for each value that does not fit its column, where one of
+    /// them cannot even be tried.
+    pub(crate) fn check(
+        table: &ProfileTable,
+        values: &'v Map<String, Value>,
+        rights: Rights,
+    ) -> Result<Self, Vec<FieldError>> {
         let known = || table.fields.iter().map(|field| field.spec.column.as_str());
         let mut errors = Vec::new();
         for (name, value) in values {
@@ -48,7 +53,28 @@ impl<'v> Given<'v> {
             }
         }
         let places = known().map(|name| values.contains_key(name)).collect();
-        if errors.is_empty() { Ok(Self { values, places }) } else { Err(errors) }
+        let given = Self { values, places };
+        if errors.is_empty() {
+            return Ok(given);
+        }
+        errors.extend(given.misfits_besides(table, &errors, rights));
+        Err(errors)
+    }
+
+    /// What is wrong with the other values, so that all is told at once.
+    fn misfits_besides(&self, table: &ProfileTable, errors: &[FieldError], rights: Rights) -> Vec<FieldError> {
+        // Of a table that is gone nothing can be told.
+        if table.lock(LockMode::Read).is_err() {
+            return Vec::new();
+        }
+        let is_told = |column: &str| errors.iter().any(|error| error.field.as_deref() == Some(column));
+        let untold = |(field, is_given): (&Field, &bool)| {
+            (*is_given && !is_told(&field.spec.column)).then_some(ValueFrom::Given)
+        };
+        let fields: Vec<_> = table.fields.iter().zip(&self.places).map(untold).collect();
+        let values = Values::given(Uuid::nil(), self.parameter());
+        let misfits = profiles::misfits(table, &fields, &values, rights);
+        misfits.into_iter().map(|(place, misfit)| table.fields[place].error(misfit)).collect()
     }
 
     fn parameter(&self) -> DatumWithOid<'static> {
@@ -112,7 +138,7 @@ fn shape(write: Write, fields: Vec<Option<ValueFrom>>, values: &Values<'_>) -> S
 
 fn write(table: &ProfileTable, shape: &Shape, values: &Values<'_>, rights: Rights) -> Result<String, NotWritten> {
     let refusal = match profiles::write(table, shape, values, rights) {
-        Ok(done) if done.rows > 0 => return Ok(done.value.unwrap_or_default()),
+        Ok(done) if done.rows > 0 => return Ok(done.returned.unwrap_or_default()),
         Ok(_) => None,
         Err(error) if error.is_of_data() || error.is_unique_violation() || error.is_not_null_violation() => Some(error),
         Err(error) => return Err(error.into()),

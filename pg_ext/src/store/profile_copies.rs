@@ -109,16 +109,18 @@ impl<'t> Copies<'t> {
     /// Never but by raising: a table that is there can be read by its owner.
     pub(crate) fn export(&self, after: Option<Uuid>, limit: i64) -> Result<ProfilePage<Profile>, FieldError> {
         let (table, user) = (self.table.quoted(), self.table.quoted_user_column());
+        // Of `$2 IS NULL OR …` a kept plan would read the index from its beginning.
+        let beginning = if after.is_some() { format!("WHERE profile.{user} > $2") } else { "WHERE $2 IS NULL".to_owned() };
         let page = format!(
             "SELECT row_to_json(profile)::text, profile.{user} FROM {table} AS profile
-             WHERE $1 IS NULL OR profile.{user} > $1 ORDER BY profile.{user} LIMIT $2"
+             {beginning} ORDER BY profile.{user} LIMIT $1"
         );
         let count = format!("SELECT count(*) FROM {table}");
         let (mut profiles, mut last, mut total) = (Vec::new(), None, None);
         Spi::connect_mut(|client| {
             pg::as_role(self.locked.owner, || {
-                let types: [Oid; 2] = [UUIDOID, INT8OID];
-                for row in plans::run_text(client, &page, &types, &[after.map(pg_uuid).into(), limit.into()]) {
+                let types: [Oid; 2] = [INT8OID, UUIDOID];
+                for row in plans::run_text(client, &page, &types, &[limit.into(), after.map(pg_uuid).into()]) {
                     let json: Option<String> = row.get(1).ok().flatten();
                     profiles.extend(json.and_then(|json| serde_json::value::RawValue::from_string(json).ok()));
                     last = row.get::<pgrx::Uuid>(2).ok().flatten().map(super::from_pg_uuid);

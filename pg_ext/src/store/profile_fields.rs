@@ -14,6 +14,8 @@ const MAX_BYTES: usize = 65_536;
 /// A field as attached, and its column as the catalogue has it now.
 pub(crate) struct Field {
     pub(crate) spec: ProfileField,
+    /// The keys that lead to the value in the metadata.
+    pub(crate) path: Vec<String>,
     column: Column,
 }
 
@@ -59,6 +61,8 @@ impl Column {
 pub(crate) enum ValueFrom {
     /// Where the field is attached to.
     Source,
+    /// The same, already read as a text that surely fits: a parameter of its own, which needs no check.
+    Checked,
     /// The values that a call was given, under the column's name.
     Given,
 }
@@ -95,7 +99,8 @@ impl Misfit {
 
 impl Field {
     pub(super) fn new(spec: ProfileField, column: Column) -> Self {
-        Self { spec, column }
+        let path = spec.path().into_iter().map(str::to_owned).collect();
+        Self { spec, path, column }
     }
 
     pub(crate) fn column(&self) -> &Column {
@@ -117,11 +122,11 @@ impl Field {
         let cast = &self.column.type_name;
         let (object, path) = match (from, self.spec.source) {
             (ValueFrom::Given, _) => ("source.given", vec![self.spec.column.as_str()]),
-            (ValueFrom::Source, FieldSource::UserMetadata) => ("source.user_metadata", self.spec.path()),
-            (ValueFrom::Source, FieldSource::AppMetadata) => ("source.app_metadata", self.spec.path()),
-            (ValueFrom::Source, FieldSource::Email) => return format!("nullif(source.email, '')::{cast}"),
-            (ValueFrom::Source, FieldSource::Phone) => return format!("('+' || nullif(source.phone, ''))::{cast}"),
-            (ValueFrom::Source, FieldSource::None) => return format!("NULL::{cast}"),
+            (_, FieldSource::UserMetadata) => ("source.user_metadata", self.spec.path()),
+            (_, FieldSource::AppMetadata) => ("source.app_metadata", self.spec.path()),
+            (_, FieldSource::Email) => return format!("nullif(source.email, '')::{cast}"),
+            (_, FieldSource::Phone) => return format!("('+' || nullif(source.phone, ''))::{cast}"),
+            (_, FieldSource::None) => return format!("NULL::{cast}"),
         };
         let (json, text) = match path.as_slice() {
             [key] => {
@@ -139,6 +144,34 @@ impl Field {
             }
             Kind::Json => format!("nullif({json}, 'null')::{cast}"),
             Kind::Text | Kind::Other => format!("{text}::{cast}"),
+        }
+    }
+
+    /// The value as the parameter of that number, which holds its text.
+    pub(super) fn value_of_parameter(&self, number: usize) -> String {
+        format!("${number}::{}", self.column.type_name)
+    }
+
+    /// Whether a text is surely a value that fits. Of one that may not be PostgreSQL has to judge.
+    pub(super) fn surely_fits(&self, text: &str) -> bool {
+        let spec = &self.spec;
+        let is_allowed =
+            || spec.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|value| scalar_text(value) == text));
+        let is_unbounded = spec.minimum.is_none() && spec.maximum.is_none();
+        let is_within = |size: i64| {
+            spec.minimum.as_ref().is_none_or(|bound| bound.as_i64().is_some_and(|least| least <= size))
+                && spec.maximum.as_ref().is_none_or(|bound| bound.as_i64().is_some_and(|most| size <= most))
+        };
+        match (self.column.kind, self.column.type_name.as_str()) {
+            (Kind::Text, _) => {
+                let characters = text.chars().count();
+                let is_short = characters <= self.max_characters() || spec.maximum.is_some() && self.column.max_length.is_none();
+                is_short && i64::try_from(characters).is_ok_and(is_within) && is_allowed()
+            }
+            (Kind::Other, "integer") => text.parse::<i32>().is_ok_and(|number| is_within(number.into())) && is_allowed(),
+            (Kind::Other, "bigint") => text.parse::<i64>().is_ok_and(is_within) && is_allowed(),
+            (Kind::Other, "boolean") => is_unbounded && spec.allowed.is_none() && matches!(text, "true" | "false"),
+            _ => false,
         }
     }
 
@@ -207,7 +240,8 @@ impl Field {
         };
         bound(Misfit::Minimum, ">=", &self.spec.minimum);
         bound(Misfit::Maximum, "<=", &self.spec.maximum);
-        if is_guarded && (measure.is_none() || self.spec.maximum.is_none()) {
+        // A maximum bounds the size of a text, but not that of an array's elements.
+        if is_guarded && (self.column.kind != Kind::Text || self.spec.maximum.is_none()) {
             conditions.push(match self.column.kind {
                 Kind::Text => (Misfit::Size, format!("char_length({value}) <= {}", self.max_characters())),
                 _ => (Misfit::Size, format!("octet_length({value}::text) <= {MAX_BYTES}")),

@@ -52,13 +52,13 @@ fn fill<'u, 't>(
 
 /// Makes one profile. A value that does not fit gives way to the default, with a warning.
 fn fill_one(table: &ProfileTable, user: &UserRow<'_>, write: Write, returning: Returning) -> Filled {
-    let values = Values::of(user, DatumWithOid::null_oid(JSONBOID));
-    let mut shape =
-        Shape { write, users: Users::One, fields: values.present(table), is_guarded: values.is_guarded(), returning };
+    let mut values = Values::of(user, DatumWithOid::null_oid(JSONBOID));
+    let fields = values.checked(table);
+    let mut shape = Shape { write, users: Users::One, fields, is_guarded: values.is_guarded(), returning };
     let mut warnings = Vec::new();
     let filled = loop {
         let misfit = match profiles::write(table, &shape, &values, Rights::Owner) {
-            Ok(done) if done.rows > 0 => break Ok(done.value),
+            Ok(done) if done.rows > 0 => break Ok(done.returned),
             // A trigger of the app's own may have made the profile already.
             Ok(_) if shape.write == Write::InsertIfMissing && profiles::read(table, user.id).is_some() => {
                 break Ok(None);
@@ -85,6 +85,8 @@ fn fill_one(table: &ProfileTable, user: &UserRow<'_>, write: Write, returning: R
 
 /// Leaves the fields out whose values are to blame for a refusal, and tells why.
 fn give_up_misfits(table: &ProfileTable, shape: &mut Shape, values: &Values<'_>, error: &PgError) -> Vec<FieldError> {
+    // The texts that were checked are parameters in a row: without one of them the others would not be in their places.
+    shape.fields.iter_mut().filter(|from| from.is_some()).for_each(|from| *from = Some(ValueFrom::Source));
     let misfits = profiles::misfits(table, &shape.fields, values, Rights::Owner);
     for (place, _) in &misfits {
         shape.fields[*place] = None;

@@ -30,6 +30,7 @@ pub(crate) struct ProfileTable {
     defaults: OnceCell<HashMap<String, String>>,
     statements: Kept<Shape>,
     queries: Kept<String>,
+    pub(super) answer_query: OnceCell<String>,
 }
 
 type Kept<K> = RefCell<HashMap<K, Rc<TrappedStatement>>>;
@@ -69,12 +70,12 @@ impl ProfileTable {
     }
 
     /// The statement of that shape, prepared once.
-    pub(crate) fn statement(&self, client: &mut SpiClient<'_>, shape: &Shape, types: &[Oid]) -> Rc<TrappedStatement> {
+    pub(crate) fn statement(&self, client: &mut SpiClient<'_>, shape: &Shape) -> Rc<TrappedStatement> {
         if let Some(statement) = self.statements.borrow().get(shape) {
             return Rc::clone(statement);
         }
         let text = self.text(shape, || self.defaults(client));
-        let statement = Rc::new(TrappedStatement::prepare(client, &text, types));
+        let statement = Rc::new(TrappedStatement::prepare(client, &text, &shape.types()));
         keep(&self.statements, shape.clone(), statement)
     }
 
@@ -214,6 +215,7 @@ pub(super) fn load(client: &mut SpiClient<'_>) -> Vec<Rc<ProfileTable>> {
             defaults: OnceCell::new(),
             statements: RefCell::default(),
             queries: RefCell::default(),
+            answer_query: OnceCell::new(),
         }));
     }
     tables

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::BuiltinOid;
-use pgrx::pg_sys::{JSONBARRAYOID, JSONBOID, Oid, TEXTARRAYOID, TEXTOID, UUIDARRAYOID, UUIDOID};
+use pgrx::pg_sys::{JSONBOID, Oid, TEXTOID, UUIDARRAYOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::FieldSource;
 use serde_json::value::RawValue;
@@ -18,7 +18,7 @@ use super::profile_fields::{Field, Misfit, ValueFrom};
 use super::profile_statements::{Returning, Shape, Users, Write};
 use super::profile_tables::ProfileTable;
 use super::{deferrable, from_pg_uuid, pg_uuid};
-use crate::pg::{self, Executed, Jsonb, LockMode, PgError, UserRow, jsonb, subtransaction};
+use crate::pg::{self, Jsonb, LockMode, PgError, UserRow, jsonb, subtransaction};
 
 /// A profile as JSON, with the columns that its table has.
 pub(crate) type Profile = Box<RawValue>;
@@ -47,17 +47,14 @@ impl Rights {
 /// What a profile is made from: the parameters of a statement for one user.
 pub(crate) struct Values<'a> {
     pub(crate) user_id: Uuid,
-    parameters: [DatumWithOid<'a>; 6],
+    parameters: Vec<DatumWithOid<'a>>,
     is_guarded: bool,
 }
-
-const ONE_TYPES: [Oid; 6] = [UUIDOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID];
-const MANY_TYPES: [Oid; 5] = [UUIDARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID];
 
 impl<'a> Values<'a> {
     /// Those of a user, and those that a call was given.
     pub(crate) fn of(user: &UserRow<'a>, given: DatumWithOid<'a>) -> Self {
-        let parameters = [
+        let parameters = vec![
             pg_uuid(user.id).into(),
             unwrapped(&user.user_metadata),
             unwrapped(&user.app_metadata),
@@ -101,20 +98,41 @@ impl<'a> Values<'a> {
             }
             FieldSource::None => return false,
         };
-        let path = field.spec.path();
-        jsonb::text(&self.parameters[place], &path) != jsonb::text(&other.parameters[place], &path)
+        jsonb::text(&self.parameters[place], &field.path) != jsonb::text(&other.parameters[place], &field.path)
     }
 
     /// Which fields have a value at their source.
     pub(crate) fn present(&self, table: &ProfileTable) -> Vec<Option<ValueFrom>> {
-        let is_present = |field: &Field| match field.spec.source {
-            FieldSource::UserMetadata => jsonb::has_value(&self.parameters[1], &field.spec.path()),
-            FieldSource::AppMetadata => jsonb::has_value(&self.parameters[2], &field.spec.path()),
-            FieldSource::Email => jsonb::size(&self.parameters[3]) > 0,
-            FieldSource::Phone => jsonb::size(&self.parameters[4]) > 0,
-            FieldSource::None => false,
-        };
-        table.fields.iter().map(|field| is_present(field).then_some(ValueFrom::Source)).collect()
+        table.fields.iter().map(|field| self.text(field).map(|_| ValueFrom::Source)).collect()
+    }
+
+    /// The same; those whose values surely fit become parameters, which saves the statement to read and to check them.
+    pub(crate) fn checked(&mut self, table: &ProfileTable) -> Vec<Option<ValueFrom>> {
+        let mut fields = Vec::with_capacity(table.fields.len());
+        for field in &table.fields {
+            let text = self.text(field);
+            let surely_fits = |text| jsonb::read_text(text, |text| field.surely_fits(text)) == Some(true);
+            fields.push(match text {
+                Some(text) if surely_fits(&text) => {
+                    self.parameters.push(text);
+                    Some(ValueFrom::Checked)
+                }
+                other => other.map(|_| ValueFrom::Source),
+            });
+        }
+        fields
+    }
+
+    /// The text of a field's value at its source, where there is one.
+    fn text(&self, field: &Field) -> Option<DatumWithOid<'a>> {
+        let [_, user_metadata, app_metadata, email, phone, ..] = &self.parameters[..] else { return None };
+        match field.spec.source {
+            FieldSource::UserMetadata => jsonb::text_parameter(user_metadata, &field.path),
+            FieldSource::AppMetadata => jsonb::text_parameter(app_metadata, &field.path),
+            FieldSource::Email => (jsonb::size(email) > 0).then(|| jsonb::share(email)),
+            FieldSource::Phone => jsonb::read_text(phone, |digits| format!("+{digits}")).filter(|phone| phone != "+").map(Into::into),
+            FieldSource::None => None,
+        }
     }
 }
 
@@ -123,7 +141,7 @@ static UNWRAP: Statement = Statement::new("SELECT $1 #>> '{}'", &[BuiltinOid::JS
 /// Some servers store the metadata as the JSON text of an object in a string; it is read as the object.
 fn unwrapped<'a>(metadata: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     if !jsonb::is_string(metadata) {
-        return jsonb::share(metadata);
+        return jsonb::unpacked(metadata);
     }
     let object = subtransaction(|| {
         let argument = jsonb::share(metadata);
@@ -134,14 +152,22 @@ fn unwrapped<'a>(metadata: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     object.unwrap_or_else(|_| DatumWithOid::null_oid(JSONBOID))
 }
 
+/// What a statement wrote.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) rows: u64,
+    /// What was to be returned of the row.
+    pub(crate) returned: Option<String>,
+}
+
 /// Writes a profile whole or not at all, and so that no deferred constraint can fail at commit for it.
 pub(crate) fn write(
     table: &ProfileTable,
     shape: &Shape,
     values: &Values<'_>,
     rights: Rights,
-) -> Result<Executed, PgError> {
-    checked(|| execute(table, shape, &values.parameters, &ONE_TYPES, rights))
+) -> Result<Written, PgError> {
+    checked(|| execute(table, shape, &values.parameters, rights))
 }
 
 /// Inserts the profiles of all of these users in one statement, or none of them: then one has a value that does not fit, or
@@ -156,7 +182,7 @@ pub(crate) fn insert_all(table: &ProfileTable, users: &[UserRow<'_>]) -> Result<
     };
     let arrays = pg::user_arrays(users);
     checked(|| {
-        let executed = execute(table, &shape, &arrays, &MANY_TYPES, Rights::Owner)?;
+        let executed = execute(table, &shape, &arrays, Rights::Owner)?;
         if executed.rows == users.len() as u64 { Ok(()) } else { Err(PgError::not_written()) }
     })
 }
@@ -183,12 +209,14 @@ fn execute(
     table: &ProfileTable,
     shape: &Shape,
     parameters: &[DatumWithOid<'_>],
-    types: &[Oid],
     rights: Rights,
-) -> Result<Executed, PgError> {
+) -> Result<Written, PgError> {
     let owner = table.lock(LockMode::Write)?.owner;
     Spi::connect_mut(|client| {
-        pg::as_role(rights.role(owner), || table.statement(client, shape, types).execute(client, parameters))
+        pg::as_role(rights.role(owner), || {
+            let rows = table.statement(client, shape).execute(client, parameters)?;
+            Ok(Written { rows, returned: pg::first_returned(client) })
+        })
     })
 }
 
@@ -201,16 +229,17 @@ pub(crate) fn misfits(
 ) -> Vec<(usize, Misfit)> {
     let misfit = |(place, from): (usize, &Option<ValueFrom>)| {
         let text = table.diagnosis(&table.fields[place], (*from)?);
-        let diagnosed = subtransaction(|| {
+        let diagnosed: Result<_, PgError> = subtransaction(|| {
             let owner = table.lock(LockMode::Read)?.owner;
             Spi::connect_mut(|client| {
                 pg::as_role(rights.role(owner), || {
-                    table.query(client, &text, &ONE_TYPES).execute(client, &values.parameters)
+                    table.query(client, &text, Users::One.types()).execute(client, &values.parameters)?;
+                    Ok(pg::first_returned(client))
                 })
             })
         });
         let misfit = match diagnosed {
-            Ok(Executed { value, .. }) => value.as_deref().and_then(Misfit::from_word)?,
+            Ok(word) => word.as_deref().and_then(Misfit::from_word)?,
             Err(_) => Misfit::Type,
         };
         Some((place, misfit))

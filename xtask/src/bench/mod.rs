@@ -3,6 +3,7 @@
 mod contenders;
 mod floor;
 mod http;
+mod profiles;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
@@ -25,9 +26,11 @@ const HTTP_ROUNDS: usize = 5;
 pub(crate) enum Bench {
     /// One registration: in the database against the floor and the PL/pgSQL twin, and through HTTP
     Register,
+    /// Profiles: by the trigger, in bulk, by backfill, and looked up, each against the bare statements
+    Profiles,
 }
 
-/// Measures, and prints a line of JSON; without `json` also what it means.
+/// Measures, and prints a line of JSON for each result; without `json` also what it means.
 pub(crate) fn run(progress: &mut Progress, bench: Bench, major: u16, json: bool) -> Result<()> {
     let tools = provision::tools(progress, major)?;
     provision::gateway(progress)?;
@@ -38,13 +41,21 @@ pub(crate) fn run(progress: &mut Progress, bench: Bench, major: u16, json: bool)
         // Nor does each commit wake the WAL writer: that costs every contender the same and would flatter the ratios.
         stack.server_setting("wal_writer_flush_after", "2GB").server_setting("wal_writer_delay", "10s").start()
     })?;
-    let result = match bench {
-        Bench::Register => register(progress, &stack)?,
+    let (results, explained) = match bench {
+        Bench::Register => {
+            let result = register(progress, &stack)?;
+            (vec![result.clone()], explained(&result))
+        }
+        Bench::Profiles => {
+            let results = profiles::run(progress, &stack)?;
+            let explained = profiles::explained(&results);
+            (results, explained)
+        }
     };
     if !json {
-        println!("{}", explained(&result));
+        println!("{explained}");
     }
-    println!("{result}");
+    results.iter().for_each(|result| println!("{result}"));
     Ok(())
 }
 
