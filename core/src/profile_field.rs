@@ -172,8 +172,11 @@ impl ProfileField {
 /// The name out of `known` that a mistyped one most likely means.
 #[must_use]
 pub fn nearest_name<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let scored = known.into_iter().map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
-    let limit = name.chars().count().div_ceil(2);
+    let length = name.chars().count();
+    let limit = length.div_ceil(2);
+    // The distance is no less than the difference in length, and takes the product of the lengths to find.
+    let similar = known.into_iter().filter(|candidate| candidate.chars().count().abs_diff(length) <= limit.min(32));
+    let scored = similar.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
     scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
 }
 
@@ -237,5 +240,6 @@ mod tests {
         assert_eq!(nearest_name("frist_name", known), Some("first_name"));
         assert_eq!(nearest_name("acount_type", known), Some("account_type"));
         assert_eq!(nearest_name("salary", known), None);
+        assert_eq!(nearest_name(&"first_name".repeat(1_000_000), known), None, "and found at once");
     }
 }

@@ -1,5 +1,6 @@
 //! registrar: atomic registration of users inside PostgreSQL. This file is the table of contents.
 
+mod jsonb_format;
 mod origin;
 mod pg;
 mod rpc;

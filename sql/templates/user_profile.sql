@@ -9,8 +9,15 @@ COMMENT ON TABLE {table} IS 'Name of a user; one row each, filled by registrar.'
 
 CREATE INDEX ON {table} (full_name);
 
-CREATE FUNCTION {touch}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS
-$$ BEGIN NEW.updated_at := now(); RETURN NEW; END $$;
+-- A row that is restored brings its own time.
+CREATE OR REPLACE FUNCTION {touch}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    IF NEW.updated_at IS NOT DISTINCT FROM OLD.updated_at THEN
+        NEW.updated_at := now();
+    END IF;
+    RETURN NEW;
+END
+$$;
 COMMENT ON FUNCTION {touch}() IS 'Keeps updated_at.';
 REVOKE ALL ON FUNCTION {touch}() FROM PUBLIC;
 CREATE TRIGGER touch BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {touch}();

@@ -79,6 +79,11 @@ impl PgError {
         sqlstate.starts_with("22") || sqlstate == "23514" || sqlstate == "54000"
     }
 
+    /// The message, but for errors about a value (class 22), which quote it.
+    pub(crate) fn message_without_values(&self) -> &str {
+        if self.sqlstate().starts_with("22") { "a value is not one of its column's type" } else { &self.message }
+    }
+
     /// Whether a table is not as it was when a statement was made for it; one made anew may fit.
     pub(crate) fn is_schema_change(&self) -> bool {
         matches!(self.sqlstate().as_str(), "42703" | "42P01" | "0A000")

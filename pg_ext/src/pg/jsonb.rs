@@ -40,19 +40,18 @@ impl Jsonb {
         }
     }
 
-    /// The first column of the first row that the statement just executed has returned.
-    pub(crate) fn first_returned(_connected: &SpiClient<'_>) -> Option<Self> {
-        // SAFETY: the result belongs to the statement just executed; the value is copied into the memory context that was
-        // current before SPI was connected.
-        unsafe {
-            let result = pg_sys::SPI_tuptable;
-            if result.is_null() || pg_sys::SPI_processed == 0 {
-                return None;
-            }
-            let mut is_null = false;
-            let value = pg_sys::SPI_getbinval(*(*result).vals, (*result).tupdesc, 1, &mut is_null);
-            (!is_null).then(|| Self(Form::Stored(pg_sys::SPI_datumTransfer(value, false, -1))))
+    #[cfg(any(test, feature = "pg_test"))]
+    pub(crate) fn text(&self) -> String {
+        match &self.0 {
+            Form::Text(text) => text.clone(),
+            Form::Stored(datum) => text_of(*datum),
         }
+    }
+
+    /// A value in PostgreSQL's binary form, as [`crate::jsonb_format`] writes it.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        let value = pgrx::rust_byte_slice_to_bytea(bytes);
+        Self(Form::Stored(Datum::from(value.into_pg())))
     }
 
     /// JSON text of an object; `None` where it is anything else.
@@ -130,6 +129,40 @@ pub(crate) fn share<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     unsafe { DatumWithOid::new_from_datum(json.datum(), json.oid()) }
 }
 
+/// The first column of the first row that the statement just executed has returned, with one member of it, both in binary form.
+pub(crate) fn first_returned_with(_connected: &SpiClient<'_>, member: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    // SAFETY: the result belongs to the statement just executed, and its column is a jsonb; both values are copied.
+    unsafe {
+        let result = pg_sys::SPI_tuptable;
+        if result.is_null() || pg_sys::SPI_processed == 0 {
+            return None;
+        }
+        let mut is_null = false;
+        let value = pg_sys::SPI_getbinval(*(*result).vals, (*result).tupdesc, 1, &mut is_null);
+        let value = (!is_null).then_some(value)?;
+        let arguments = [Some(value), member.into_datum()];
+        let member = pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field, &arguments);
+        Some((bytes_of(value), member.map(|member| bytes_of(member))))
+    }
+}
+
+/// A `jsonb` parameter in binary form.
+#[cfg(any(test, feature = "pg_test"))]
+pub(crate) fn stored(json: &DatumWithOid<'_>) -> Option<Vec<u8>> {
+    // SAFETY: the parameter is a jsonb.
+    json.datum().map(|datum| unsafe { bytes_of(datum.sans_lifetime()) })
+}
+
+/// # Safety
+/// The datum is of a type of variable length.
+unsafe fn bytes_of(datum: Datum) -> Vec<u8> {
+    // SAFETY: the caller's promise; an unpacked value is as long as its header says.
+    unsafe {
+        let unpacked = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+        pgrx::varlena_to_byte_slice(unpacked).to_vec()
+    }
+}
+
 /// The same parameter, decompressed and unpacked: what looks into it often would do so each time.
 pub(crate) fn unpacked<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     let Some(datum) = json.datum() else { return DatumWithOid::null_oid(json.oid()) };
@@ -159,7 +192,9 @@ fn text_datum(json: &DatumWithOid<'_>, path: &[String]) -> Option<Datum> {
     // for no object.
     unsafe {
         match path {
-            [key] => pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &[json, key.as_str().into_datum()]),
+            [key] => {
+                pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field_text, &[json, key.as_str().into_datum()])
+            }
             keys => {
                 let keys = keys.to_vec().into_datum();
                 pgrx::direct_function_call_as_datum(pg_sys::jsonb_extract_path_text, &[json, keys])

@@ -7,9 +7,9 @@ mod deferred;
 mod error;
 mod identity;
 pub(crate) mod jsonb;
-mod lock_timeout;
 mod new_users;
 mod request;
+mod setting;
 mod subtransaction;
 mod table;
 mod trap;
@@ -23,9 +23,9 @@ pub(crate) use identity::{
     as_registrar, as_role, caller_role, current_user_id, has_rights_of, has_rights_of_id, outer_user_id,
 };
 pub(crate) use jsonb::Jsonb;
-pub(crate) use lock_timeout::with_lock_timeout;
 pub(crate) use new_users::{NewUsers, updated_user};
 pub(crate) use request::{request_claims, request_headers, set_response_status};
+pub(crate) use setting::{with_lock_timeout, with_search_path};
 pub(crate) use subtransaction::subtransaction;
 pub(crate) use table::{LockMode, LockedTable, lock_table};
 pub(crate) use trap::{TrappedStatement, first_returned};

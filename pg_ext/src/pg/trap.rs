@@ -51,12 +51,7 @@ impl TrappedStatement {
         self.run(connected, arguments, true)
     }
 
-    fn run(
-        &self,
-        _connected: &SpiClient<'_>,
-        arguments: &[DatumWithOid<'_>],
-        read_only: bool,
-    ) -> Result<u64, PgError> {
+    fn run(&self, _connected: &SpiClient<'_>, arguments: &[DatumWithOid<'_>], read_only: bool) -> Result<u64, PgError> {
         let mut values: Vec<Datum> = Vec::with_capacity(arguments.len());
         let mut nulls: Vec<c_char> = Vec::with_capacity(arguments.len());
         for argument in arguments {

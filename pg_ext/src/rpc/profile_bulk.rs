@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::answer::{Done, Refusal, answer, internal, refuse};
 use super::caller::Caller;
-use super::profiles::{create, table, update};
+use super::profiles::{create, present_table, table, update};
 use crate::pg::{self, Jsonb, subtransaction};
 use crate::store::audit_log::Action;
 use crate::store::profile_tables::ProfileTable;
@@ -80,7 +80,7 @@ impl Bulk {
         pg::as_registrar(|| {
             answer(self.action, |_, _| {
                 caller.require_trusted()?;
-                let (items, table) = (self.items(&items)?, table(name)?);
+                let (items, table) = (self.items(&items)?, present_table(name)?);
                 let one = |item: &Item| {
                     let Some(user_id) = item.user_id else {
                         return failed(None, vec![FieldError::invalid("user_id", "A user id is required.")]);
@@ -161,7 +161,7 @@ fn import_profiles(p_profiles: default!(Option<Jsonb>, "NULL"), p_table: default
     pg::as_registrar(|| {
         answer(Action::ImportProfiles, |_, _| {
             caller.require_trusted()?;
-            let table = table(p_table)?;
+            let table = present_table(p_table)?;
             let rows = rows.as_ref().map_err(|_| {
                 FieldError::invalid("profiles", "The profiles are not an array of objects.")
                     .with_hint("Send the rows as export_profiles gave them.")

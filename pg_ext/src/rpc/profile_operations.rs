@@ -6,7 +6,7 @@ use registrar_core::{BackfillBatch, Envelope, ErrorCode, FieldError};
 use super::answer::{Done, answer, refuse};
 use super::caller::Caller;
 use super::profile_bulk::limit;
-use super::profiles::table;
+use super::profiles::{present_table, table};
 use crate::pg::{self, Jsonb};
 use crate::store::audit_log::Action;
 use crate::store::{from_pg_uuid, profile_filling, profile_repair, profile_stats, user_rows};
@@ -36,7 +36,7 @@ fn backfill_profiles_batch(
     pg::as_registrar(|| {
         answer(Action::BackfillProfiles, |client, _| {
             caller.require_trusted()?;
-            let (limit, table) = (limit(p_limit)?, table(p_table)?);
+            let (limit, table) = (limit(p_limit)?, present_table(p_table)?);
             let total = p_after.is_none().then(|| user_rows::count(client));
             let users = user_rows::page(client, p_after.map(from_pg_uuid), limit);
             let next = users.last().map(|user| user.id).filter(|_| i64::try_from(users.len()) == Ok(limit));
@@ -56,7 +56,11 @@ fn profile_stats(p_days: default!(Option<i32>, "30"), p_table: default!(Option<&
         let days = match p_days.unwrap_or(30) {
             days @ 1..=366 => days,
             _ => {
-                return Err(FieldError::new("days", ErrorCode::ValidationFailed, "The days are not between 1 and 366."));
+                return Err(FieldError::new(
+                    "days",
+                    ErrorCode::ValidationFailed,
+                    "The days are not between 1 and 366.",
+                ));
             }
         };
         profile_stats::of(&*table(p_table)?, days)

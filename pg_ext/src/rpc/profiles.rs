@@ -1,6 +1,7 @@
 //! The calls on one profile: `create_profile`, `get_profile`, `update_profile`, `get_profile_completion_status`,
 //! `verify_user_profile`, `get_user_profile_data`.
 
+use std::ops::Deref;
 use std::rc::Rc;
 
 use pgrx::prelude::*;
@@ -13,11 +14,12 @@ use uuid::Uuid;
 
 use super::answer::{Done, Refusal, answer, forbidden_by_table, refuse};
 use super::caller::Caller;
-use crate::pg::{self, Jsonb, LockMode};
+use crate::jsonb_format::{self, Node};
+use crate::pg::{self, Jsonb, LockMode, TrappedStatement, jsonb, subtransaction};
 use crate::store::audit_log::Action;
 use crate::store::profile_calls::{self, Given, NotWritten};
 use crate::store::profile_tables::{self, ProfileTable};
-use crate::store::profiles::{Profile, Rights};
+use crate::store::profiles::{self, Profile, Rights};
 use crate::store::{from_pg_uuid, pg_uuid, user_rows, users};
 
 #[pg_extern]
@@ -32,7 +34,7 @@ fn create_profile(
     pg::as_registrar(|| {
         answer(Action::CreateProfile, |client, _| {
             let (user_id, rights) = caller.act_on(p_user_id.map(from_pg_uuid))?;
-            let (table, values) = (table(p_table)?, values.as_ref().map_err(Clone::clone)?);
+            let (table, values) = (present_table(p_table)?, values.as_ref().map_err(Clone::clone)?);
             let profile = create(client, &table, user_id, values, rights)?;
             let message = "Profile created successfully".into();
             Ok(Done { status: 201, message, user_id: Some(user_id), data: profile })
@@ -52,7 +54,7 @@ pub(super) fn create(
     let users = user_rows::of_ids(client, &[user_id]);
     let user = users.first().ok_or_else(|| Refusal::from(no_user()))?;
     let created = profile_calls::create(table, user, &given, rights);
-    created.map_err(|error| not_written(client, user_id, error)).map(as_json)
+    created.map_err(|error| not_written(client, table, user_id, rights, error)).map(as_json)
 }
 
 #[pg_extern]
@@ -67,7 +69,7 @@ fn update_profile(
     pg::as_registrar(|| {
         answer(Action::UpdateProfile, |client, _| {
             let (user_id, rights) = caller.act_on(p_user_id.map(from_pg_uuid))?;
-            let (table, updates) = (table(p_table)?, updates.as_ref().map_err(Clone::clone)?);
+            let (table, updates) = (present_table(p_table)?, updates.as_ref().map_err(Clone::clone)?);
             let profile = update(client, &table, user_id, updates, rights)?;
             let message = "Profile updated successfully".into();
             Ok(Done { status: 200, message, user_id: Some(user_id), data: profile })
@@ -89,17 +91,34 @@ pub(super) fn update(
     }
     let given = Given::check(table, updates, rights).map_err(|errors| refused(user_id, errors))?;
     let updated = profile_calls::update(table, user_id, &given, rights);
-    updated.map_err(|error| not_written(client, user_id, error)).map(as_json)
+    updated.map_err(|error| not_written(client, table, user_id, rights, error)).map(as_json)
 }
 
+/// Without a `search_path` of its own, see `binary_row_query`; what it does with registrar's rights takes one.
 #[pg_extern(stable)]
-#[search_path(pg_catalog, pg_temp)]
 fn get_profile(p_user_id: default!(Option<pgrx::Uuid>, "NULL"), p_table: default!(Option<&str>, "NULL")) -> Jsonb {
-    let whole_answer = |reader: &Reader| reader.answer(reader.table.answer_query());
-    match Reader::open(p_user_id, p_table).and_then(|reader| whole_answer(&reader).ok_or_else(|| reader.no_profile())) {
-        Ok(answer) => answer,
-        Err(error) => refuse(vec![error]),
-    }
+    let answer = Reader::open(p_user_id, p_table).and_then(|reader| {
+        let key = &reader.table.primary_key;
+        let take = |client: &SpiClient<'_>| jsonb::first_returned_with(client, key);
+        let found = reader.run(|client| reader.table.binary_row(client), take);
+        found
+            .map(|(profile, key)| found_profile(reader.user_id, &profile, key.as_deref()))
+            .ok_or_else(|| reader.no_profile())
+    });
+    answer.unwrap_or_else(|error| refuse(vec![error]))
+}
+
+/// The envelope of a profile that is JSON in binary form, as it stays.
+fn found_profile(user_id: Uuid, profile: &[u8], key: Option<&[u8]>) -> Jsonb {
+    let user_id = user_id.to_string();
+    let mut data = vec![("profile", Node::Stored(profile)), ("user_id", Node::Text(&user_id))];
+    data.extend(key.map(|key| ("profile_id", Node::Stored(key))));
+    Jsonb::of_bytes(&jsonb_format::of_object(vec![
+        ("success", Node::Bool(true)),
+        ("message", Node::Text("Profile found")),
+        ("data", Node::Object(data)),
+        ("errors", Node::EmptyArray),
+    ]))
 }
 
 #[pg_extern(stable)]
@@ -173,64 +192,76 @@ struct Reader {
     table: Rc<ProfileTable>,
     user_id: Uuid,
     role: pg_sys::Oid,
+    /// Whether the caller reads with the own rights, which row security may narrow.
+    is_user: bool,
 }
 
 impl Reader {
     fn open(user_id: Option<pgrx::Uuid>, name: Option<&str>) -> Result<Self, FieldError> {
         let (user_id, rights) = Caller::current().act_on(user_id.map(from_pg_uuid))?;
         let table = table(name)?;
-        let Ok(locked) = table.lock(LockMode::Read) else {
-            let message = format!("The profile table {} is gone.", table.display_name());
-            return Err(FieldError::of_call(ErrorCode::Internal, message)
-                .with_hint("Bring it back, or detach it with registrar.detach_profile_table."));
-        };
+        let locked = table.lock(LockMode::Read).map_err(|_| table.gone())?;
         let role = match rights {
             Rights::Owner => locked.owner,
             Rights::Role(role) if locked.is_readable_by(role) => role,
             Rights::Role(_) => return Err(forbidden_by_table("no right to read it")),
         };
-        Ok(Self { table, user_id, role })
-    }
-
-    /// The answer of a query as it is.
-    fn answer(&self, query: &str) -> Option<Jsonb> {
-        self.run(query, Jsonb::first_returned)
+        Ok(Self { table, user_id, role, is_user: rights != Rights::Owner })
     }
 
     fn first<T: serde::de::DeserializeOwned>(&self, query: &str) -> Option<T> {
-        let json = self.run(query, |client| pg::first_returned(client))?;
+        let prepare = |client: &SpiClient<'_>| self.table.query(client, query, &[pg_sys::UUIDOID]);
+        let json = self.run(prepare, pg::first_returned)?;
         Some(serde_json::from_str(&json).expect("the query makes what is read"))
     }
 
-    fn run<T>(&self, query: &str, take: impl FnOnce(&SpiClient<'_>) -> T) -> T {
+    fn run<S: Deref<Target = TrappedStatement>, T>(
+        &self,
+        prepare: impl FnOnce(&SpiClient<'_>) -> S,
+        take: impl FnOnce(&SpiClient<'_>) -> T,
+    ) -> T {
         Spi::connect(|client| {
-            let fetched = pg::as_role(self.role, || {
-                self.table.query(client, query, &[pg_sys::UUIDOID]).fetch(client, &[pg_uuid(self.user_id).into()])
-            });
+            let fetched = pg::as_role(self.role, || prepare(client).fetch(client, &[pg_uuid(self.user_id).into()]));
             fetched.unwrap_or_else(|error| error.raise());
             take(client)
         })
     }
 
     fn check(&self, found: Option<Checked>) -> Result<ProfileCheck<Profile>, FieldError> {
-        if found.is_none() && !self.has_user() {
-            return Err(no_user());
+        if found.is_none() && (self.is_user || !self.has_user()) {
+            let error = self.no_profile();
+            if error.code != ErrorCode::ProfileNotFound {
+                return Err(error);
+            }
         }
         let is_complete = found.as_ref().is_some_and(|found| found.missing_fields.is_empty());
         Ok(ProfileCheck { has_profile: found.is_some(), profile: found.map(|found| found.profile), is_complete })
     }
 
     fn no_profile(&self) -> FieldError {
+        if self.is_user && profiles::read(&self.table, self.user_id).is_some() {
+            return hidden();
+        }
         if self.has_user() { no_profile() } else { no_user() }
     }
 
     fn has_user(&self) -> bool {
-        pg::as_registrar(|| Spi::connect_mut(|client| has_user(client, self.user_id)))
+        pg::with_search_path(|| pg::as_registrar(|| Spi::connect_mut(|client| has_user(client, self.user_id))))
     }
 }
 
 fn has_user(client: &mut SpiClient<'_>, user_id: Uuid) -> bool {
     !user_rows::of_ids(client, &[user_id]).is_empty()
+}
+
+/// The table that a call names, or the primary one, to be written.
+pub(super) fn present_table(name: Option<&str>) -> Result<Rc<ProfileTable>, FieldError> {
+    let table = table(name)?;
+    let is_there = subtransaction(|| pg::with_lock_timeout(|| table.lock(LockMode::Write)).map(drop));
+    match is_there {
+        Err(error) if error.is_schema_change() => Err(table.gone()),
+        _ => Ok(table),
+    }
 }
 
 /// The table that a call names, or the primary one.
@@ -265,17 +296,31 @@ fn refused(user_id: Uuid, errors: Vec<FieldError>) -> Refusal {
     Refusal::Errors { errors, user_id: Some(user_id) }
 }
 
-fn not_written(client: &mut SpiClient<'_>, user_id: Uuid, error: NotWritten) -> Refusal {
+fn not_written(
+    client: &mut SpiClient<'_>,
+    table: &ProfileTable,
+    user_id: Uuid,
+    rights: Rights,
+    error: NotWritten,
+) -> Refusal {
     match error {
         NotWritten::Fields(errors) => refused(user_id, errors),
         NotWritten::Exists => {
             let error = FieldError::of_call(ErrorCode::ProfileExists, "The user already has a profile.");
             Refusal::of_user(user_id, error)
         }
+        NotWritten::Missing if rights != Rights::Owner && profiles::read(table, user_id).is_some() => {
+            Refusal::of_user(user_id, hidden())
+        }
         NotWritten::Missing if has_user(client, user_id) => Refusal::of_user(user_id, no_profile()),
         NotWritten::Missing => no_user().into(),
         NotWritten::Raised(error) => error.into(),
     }
+}
+
+/// That the row is there, and row security does not show it.
+fn hidden() -> FieldError {
+    forbidden_by_table("row security hides the row")
 }
 
 fn no_profile() -> FieldError {

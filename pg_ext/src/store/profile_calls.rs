@@ -11,6 +11,12 @@ use super::profile_tables::ProfileTable;
 use super::profiles::{self, Rights, Values};
 use crate::pg::{Jsonb, LockMode, PgError, UserRow};
 
+/// Unknown names that are told: a handful are typing errors, thousands are another document.
+const MAX_UNKNOWN: usize = 20;
+
+/// Characters of an unknown name that are told: no column's is longer.
+const MAX_NAME: usize = 63;
+
 /// Why a profile was not written.
 pub(crate) enum NotWritten {
     /// These fields are to blame.
@@ -46,9 +52,14 @@ impl<'v> Given<'v> {
     ) -> Result<Self, Vec<FieldError>> {
         let known = || table.fields.iter().map(|field| field.spec.column.as_str());
         let mut errors = Vec::new();
+        let mut unknowns = 0;
         for (name, value) in values {
             match table.field(name) {
-                None => errors.push(unknown(name, nearest_name(name, known()), known())),
+                None if unknowns == MAX_UNKNOWN => {}
+                None => {
+                    unknowns += 1;
+                    errors.push(unknown(name, nearest_name(name, known()), known()));
+                }
                 Some(field) => errors.extend(field.misfit_of_given(value).map(|misfit| field.error(misfit))),
             }
         }
@@ -88,7 +99,7 @@ fn unknown<'n>(name: &str, nearest: Option<&str>, known: impl Iterator<Item = &'
         None => format!("Fields are: {}.", known.collect::<Vec<_>>().join(", ")),
     };
     let error = FieldError::invalid("", "There is no such field.").with_hint(hint);
-    FieldError { field: Some(name.to_owned().into()), ..error }
+    FieldError { field: Some(name.chars().take(MAX_NAME).collect::<String>().into()), ..error }
 }
 
 /// Creates a profile from the values given, else from where each field is attached to; the answer of `create_profile` as JSON.
@@ -165,7 +176,7 @@ fn write(table: &ProfileTable, shape: &Shape, values: &Values<'_>, rights: Right
     if error.is_unique_violation() || error.is_of_data() {
         let error = FieldError::of_call(
             ErrorCode::ValidationFailed,
-            format!("The table refuses the values: {}.", error.message),
+            format!("The table refuses the values: {}.", error.message_without_values()),
         );
         return Err(NotWritten::Fields(vec![error]));
     }

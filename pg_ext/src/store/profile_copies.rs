@@ -30,8 +30,7 @@ impl<'t> Copies<'t> {
     /// # Errors
     /// Where the table is gone.
     pub(crate) fn of(table: &'t ProfileTable) -> Result<Self, FieldError> {
-        let gone = || format!("The profile table {} is gone.", table.display_name());
-        let locked = table.lock(LockMode::Read).map_err(|_| FieldError::of_call(ErrorCode::Internal, gone()))?;
+        let locked = table.lock(LockMode::Read).map_err(|_| table.gone())?;
         let (mut columns, mut generated) = (Vec::new(), Vec::new());
         Spi::connect_mut(|client| {
             for row in plans::run_text(client, COLUMNS, &[OIDOID], &[locked.relation().into()]) {
@@ -86,7 +85,10 @@ impl<'t> Copies<'t> {
         let mut errors = Vec::new();
         for name in first.keys().filter(|name| !self.columns.contains(name) && !self.generated.contains(name)) {
             let nearest = nearest_name(name, self.columns.iter().map(String::as_str));
-            let hint = nearest.map_or_else(String::new, |nearest| format!("Did you mean {nearest}?"));
+            let hint = match nearest {
+                Some(nearest) => format!("Did you mean {nearest}?"),
+                None => format!("Columns are: {}.", self.columns.join(", ")),
+            };
             let error = FieldError::invalid("", "The table has no such column.").with_hint(hint);
             errors.push(FieldError { field: Some(name.clone().into()), ..error });
         }
@@ -110,7 +112,8 @@ impl<'t> Copies<'t> {
     pub(crate) fn export(&self, after: Option<Uuid>, limit: i64) -> Result<ProfilePage<Profile>, FieldError> {
         let (table, user) = (self.table.quoted(), self.table.quoted_user_column());
         // Of `$2 IS NULL OR …` a kept plan would read the index from its beginning.
-        let beginning = if after.is_some() { format!("WHERE profile.{user} > $2") } else { "WHERE $2 IS NULL".to_owned() };
+        let beginning =
+            if after.is_some() { format!("WHERE profile.{user} > $2") } else { "WHERE $2 IS NULL".to_owned() };
         let page = format!(
             "SELECT row_to_json(profile)::text, profile.{user} FROM {table} AS profile
              {beginning} ORDER BY profile.{user} LIMIT $1"
@@ -142,7 +145,7 @@ fn refusal(table: &ProfileTable, error: &PgError) -> FieldError {
     if sqlstate == "23503" && error.constraint.is_some() {
         return FieldError::of_call(ErrorCode::UserNotFound, "There is no such user.");
     }
-    let message = format!("The table {} refuses the row: {}.", table.display_name(), error.message);
+    let message = format!("The table {} refuses the row: {}.", table.display_name(), error.message_without_values());
     let constraint = error.constraint.as_deref().map(|name| format!("It violates {}.", quote_literal(name)));
     let hint = constraint.unwrap_or_else(|| format!("PostgreSQL says {sqlstate}."));
     FieldError::of_call(ErrorCode::ValidationFailed, message).with_hint(hint)

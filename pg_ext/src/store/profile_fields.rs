@@ -165,10 +165,13 @@ impl Field {
         match (self.column.kind, self.column.type_name.as_str()) {
             (Kind::Text, _) => {
                 let characters = text.chars().count();
-                let is_short = characters <= self.max_characters() || spec.maximum.is_some() && self.column.max_length.is_none();
+                let is_short =
+                    characters <= self.max_characters() || spec.maximum.is_some() && self.column.max_length.is_none();
                 is_short && i64::try_from(characters).is_ok_and(is_within) && is_allowed()
             }
-            (Kind::Other, "integer") => text.parse::<i32>().is_ok_and(|number| is_within(number.into())) && is_allowed(),
+            (Kind::Other, "integer") => {
+                text.parse::<i32>().is_ok_and(|number| is_within(number.into())) && is_allowed()
+            }
             (Kind::Other, "bigint") => text.parse::<i64>().is_ok_and(is_within) && is_allowed(),
             (Kind::Other, "boolean") => is_unbounded && spec.allowed.is_none() && matches!(text, "true" | "false"),
             _ => false,

@@ -203,7 +203,11 @@ pub(crate) fn retry(table: &ProfileTable, user: &UserRow<'_>) -> Result<(), PgEr
         Ok(())
     });
     if let Err(error) = &retried {
-        record_failure(user.id, table, error);
+        // No row in the audit log: that the profile failed is there already.
+        let again = || Spi::connect_mut(|client| profile_failures::record(client, user.id, table, error));
+        if let Err(unrecorded) = subtransaction(|| Ok::<_, PgError>(again())) {
+            warn_unrecorded(table, error, &unrecorded);
+        }
     }
     retried
 }
@@ -227,15 +231,19 @@ fn record_failure(user_id: Uuid, table: &ProfileTable, error: &PgError) {
         Ok::<_, PgError>(())
     });
     if let Err(unrecorded) = recorded {
-        pgrx::warning!(
-            "registrar could not fill {} ({}: {}), nor record it ({}: {})",
-            table.display_name(),
-            error.sqlstate(),
-            error.message,
-            unrecorded.sqlstate(),
-            unrecorded.message
-        );
+        warn_unrecorded(table, error, &unrecorded);
     }
+}
+
+fn warn_unrecorded(table: &ProfileTable, error: &PgError, unrecorded: &PgError) {
+    pgrx::warning!(
+        "registrar could not fill {} ({}: {}), nor record it ({}: {})",
+        table.display_name(),
+        error.sqlstate(),
+        error.message,
+        unrecorded.sqlstate(),
+        unrecorded.message
+    );
 }
 
 fn record_warnings(user_id: Uuid, table: &ProfileTable, warnings: &[FieldError]) {

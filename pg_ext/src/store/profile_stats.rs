@@ -1,9 +1,9 @@
 //! What `profile_stats` counts.
 
 use pgrx::Spi;
-use pgrx::pg_sys::BuiltinOid::{INT4OID, TEXTOID};
+use pgrx::pg_sys::BuiltinOid::{INT4OID, TEXTOID, UUIDARRAYOID};
 use pgrx::spi::SpiClient;
-use registrar_core::{CompletionShare, DayCount, ErrorCode, FieldError, MissingField, ProfileStats};
+use registrar_core::{CompletionShare, DayCount, FieldError, MissingField, ProfileStats};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -33,10 +33,13 @@ struct Troubles {
 /// # Errors
 /// Where the table is gone.
 pub(crate) fn of(table: &ProfileTable, days: i32) -> Result<ProfileStats, FieldError> {
-    let gone = || format!("The profile table {} is gone.", table.display_name());
-    let locked = table.lock(LockMode::Read).map_err(|_| FieldError::of_call(ErrorCode::Internal, gone()))?;
+    let locked = table.lock(LockMode::Read).map_err(|_| table.gone())?;
+    // The table's owner may not read auth.users, nor registrar the table: each counts with its own rights.
+    let deleted = pg::as_registrar(|| Spi::connect_mut(user_rows::deleted));
     let completion: Completion = Spi::connect_mut(|client| {
-        pg::as_role(locked.owner, || json(plans::run_text(client, &completion_query(table), &[], &[])))
+        pg::as_role(locked.owner, || {
+            json(plans::run_text(client, &completion_query(table), &[UUIDARRAYOID.value()], &[deleted.into()]))
+        })
     });
     Ok(pg::as_registrar(|| Spi::connect_mut(|client| stats(client, table, completion, days))))
 }
@@ -73,7 +76,9 @@ fn completion_query(table: &ProfileTable) -> String {
     };
     format!(
         "WITH by_missing AS (
-             SELECT {missing} AS missing, count(*) AS profiles FROM {table} AS profile GROUP BY 1
+             SELECT {missing} AS missing, count(*) AS profiles FROM {table} AS profile
+             WHERE NOT EXISTS (SELECT FROM unnest($1) AS deleted (id) WHERE deleted.id = profile.{user})
+             GROUP BY 1
          ), by_percentage AS (
              SELECT {percentage} AS percentage, sum(profiles) AS profiles FROM by_missing GROUP BY 1
          ), by_field AS (
@@ -86,6 +91,7 @@ fn completion_query(table: &ProfileTable) -> String {
          )::text",
         missing = table.missing_fields(),
         table = table.quoted(),
+        user = table.quoted_user_column(),
     )
 }
 

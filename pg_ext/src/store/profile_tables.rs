@@ -7,9 +7,9 @@ use std::rc::Rc;
 
 use pgrx::Spi;
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID};
-use pgrx::pg_sys::Oid;
+use pgrx::pg_sys::{Oid, UUIDOID};
 use pgrx::spi::SpiClient;
-use registrar_core::ProfileField;
+use registrar_core::{ErrorCode, FieldError, ProfileField};
 
 use super::plans::Statement;
 use super::profile_fields::{Column, Field};
@@ -30,7 +30,7 @@ pub(crate) struct ProfileTable {
     defaults: OnceCell<HashMap<String, String>>,
     statements: Kept<Shape>,
     queries: Kept<String>,
-    pub(super) answer_query: OnceCell<String>,
+    binary_row: OnceCell<TrappedStatement>,
 }
 
 type Kept<K> = RefCell<HashMap<K, Rc<TrappedStatement>>>;
@@ -97,10 +97,22 @@ impl ProfileTable {
         keep(&self.queries, text.to_owned(), statement)
     }
 
+    /// The query of `get_profile`, prepared once.
+    pub(crate) fn binary_row(&self, client: &SpiClient<'_>) -> &TrappedStatement {
+        self.binary_row.get_or_init(|| TrappedStatement::prepare(client, &self.binary_row_query(), &[UUIDOID]))
+    }
+
     /// The table held still.
     pub(crate) fn lock(&self, mode: LockMode) -> Result<LockedTable, PgError> {
         let locked = pg::lock_table(&self.schema, &self.name, mode);
         locked.ok_or_else(|| PgError::undefined_table(&self.schema, &self.name))
+    }
+
+    /// What a caller is told where the table is gone.
+    pub(crate) fn gone(&self) -> FieldError {
+        let name = self.display_name();
+        FieldError::of_call(ErrorCode::Internal, format!("The profile table {name} is gone."))
+            .with_hint(format!("Bring it back, or detach it with SELECT registrar.detach_profile_table('{name}');"))
     }
 
     /// The field of a column.
@@ -124,7 +136,9 @@ thread_local! {
 
 /// Every attached table, the primary one first; none, with a warning in the server's log, where they cannot even be read.
 pub(crate) fn attached() -> Rc<Vec<Rc<ProfileTable>>> {
-    let tables = remembered(&TABLES, || subtransaction(|| Ok(pg::as_registrar(|| Spi::connect_mut(load)))));
+    let tables = remembered(&TABLES, || {
+        subtransaction(|| Ok(pg::with_search_path(|| pg::as_registrar(|| Spi::connect_mut(load)))))
+    });
     tables.unwrap_or_else(|error: PgError| {
         pgrx::warning!("registrar could not read its profile tables ({}): {}", error.sqlstate(), error.message);
         Rc::default()
@@ -215,7 +229,7 @@ pub(super) fn load(client: &mut SpiClient<'_>) -> Vec<Rc<ProfileTable>> {
             defaults: OnceCell::new(),
             statements: RefCell::default(),
             queries: RefCell::default(),
-            answer_query: OnceCell::new(),
+            binary_row: OnceCell::new(),
         }));
     }
     tables

@@ -130,7 +130,9 @@ impl<'a> Values<'a> {
             FieldSource::UserMetadata => jsonb::text_parameter(user_metadata, &field.path),
             FieldSource::AppMetadata => jsonb::text_parameter(app_metadata, &field.path),
             FieldSource::Email => (jsonb::size(email) > 0).then(|| jsonb::share(email)),
-            FieldSource::Phone => jsonb::read_text(phone, |digits| format!("+{digits}")).filter(|phone| phone != "+").map(Into::into),
+            FieldSource::Phone => {
+                jsonb::read_text(phone, |digits| format!("+{digits}")).filter(|phone| phone != "+").map(Into::into)
+            }
             FieldSource::None => None,
         }
     }

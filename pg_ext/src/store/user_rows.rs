@@ -61,6 +61,19 @@ pub(crate) fn page<'c>(client: &mut SpiClient<'c>, after: Option<Uuid>, limit: i
     returned_users(&rows)
 }
 
+static DELETED: Statement = Statement::made_by(
+    |client| {
+        let not_deleted = not_deleted(&Columns::of_auth(client, "users"));
+        format!("SELECT coalesce(array_agg(u.id), '{{}}') FROM auth.users AS u WHERE NOT ({not_deleted})")
+    },
+    &[],
+);
+
+/// The soft-deleted users.
+pub(crate) fn deleted(client: &mut SpiClient<'_>) -> Vec<pgrx::Uuid> {
+    DELETED.run(client, &[]).first().get_one().ok().flatten().unwrap_or_default()
+}
+
 static COUNT: Statement = Statement::made_by(
     |client| format!("SELECT count(*) FROM auth.users AS u WHERE {}", not_deleted(&Columns::of_auth(client, "users"))),
     &[],

@@ -122,7 +122,10 @@ fn summary(rows: SpiTupleTable<'_>) -> Option<UserSummary> {
 }
 
 static WITH_PROFILE: Statement = Statement::made_by(
-    |client| format!("SELECT {} FROM auth.users WHERE id = $1", summary_columns(&Columns::of_auth(client, "users"))),
+    |client| {
+        let phone = Columns::of_auth(client, "users").or_null("phone", "text");
+        format!("SELECT id, email::text, nullif({phone}, ''), created_at FROM auth.users WHERE id = $1")
+    },
     &[UUIDOID],
 );
 
@@ -133,9 +136,17 @@ pub(crate) fn with_profile<P>(
     profile: Option<P>,
     profile_complete: bool,
 ) -> Option<UserProfileData<P>> {
-    let user = summary(WITH_PROFILE.run(client, &[pg_uuid(id).into()]))?;
-    let UserSummary { id, email, phone, created_at, .. } = user;
-    Some(UserProfileData { id, email, phone, created_at: Some(created_at), profile, profile_complete })
+    let row = WITH_PROFILE.run(client, &[pg_uuid(id).into()]).first();
+    let phone: Option<String> = row.get(3).ok()?;
+    let created_at: Option<TimestampWithTimeZone> = row.get(4).ok()?;
+    Some(UserProfileData {
+        id: row.get(1).ok().flatten().map(from_pg_uuid)?,
+        email: row.get(2).ok()?,
+        phone: phone.map(|digits| format!("+{digits}")),
+        created_at: created_at.map(|time| Timestamp::from(time).to_utc()),
+        profile,
+        profile_complete,
+    })
 }
 
 /// A user whose row is locked to the end of the transaction.
