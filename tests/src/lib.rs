@@ -20,12 +20,15 @@ mod own_database;
 mod postgres;
 mod private_copy;
 mod profile_failure;
+mod profile_table;
 mod row_counts;
 mod rpc;
 mod scratch;
 pub mod server_process;
+mod signed_in;
 mod sql_call;
 mod stack;
+mod table_request;
 
 pub use calls::{new_email, new_phone, token_of};
 pub use cli::registrar_program;
@@ -38,8 +41,12 @@ pub use own_database::{
 };
 pub use postgres::{DEFAULT_MAJOR, Installation, Package, SUPPORTED_MAJORS, target_directory};
 pub use profile_failure::ProfileFailure;
+pub use profile_table::try_attach;
 pub use row_counts::RowCounts;
 pub use rpc::{Answer, Http, Rpc};
 pub use scratch::{Scratch, sweep};
+pub use signed_in::profile_calls;
 pub use sql_call::{all, call, one, try_call};
 pub use stack::{PROFILE_TABLE, Stack, StackBuilder};
+pub use table_request::TableRequest;
+pub use ureq::http::Method;
