@@ -9,7 +9,7 @@ use super::{median, require_release, rounded};
 use crate::progress::Progress;
 
 /// Rounds of each bench; an odd number has a median.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 7;
 
 /// One way to do what a bench measures.
 struct Contender {
@@ -134,7 +134,8 @@ impl Bench {
         let took = client.query_one(&format!("CALL {call}"), &[]);
         client.batch_execute("RESET ROLE")?;
         let took: f64 = took.with_context(|| format!("{} of {} cannot be measured", contender.name, self.name))?.get(0);
-        let profiles: i64 = client.query_one("SELECT count(*) FROM public.user_profiles WHERE field_of_study IS NOT NULL", &[])?.get(0);
+        let profiles: i64 =
+            client.query_one("SELECT count(*) FROM public.user_profiles WHERE field_of_study IS NOT NULL", &[])?.get(0);
         let expected = i64::from(self.calls);
         ensure!(profiles >= expected, "{} of {} left {profiles} profiles of {expected}", contender.name, self.name);
         Ok(took)
