@@ -37,6 +37,13 @@ const TRAPS: &str = "
     CREATE OPERATOR traps.= (FUNCTION = traps.same, LEFTARG = name, RIGHTARG = text);
     CREATE OPERATOR traps.<> (FUNCTION = traps.same, LEFTARG = anyelement, RIGHTARG = anyelement);
     CREATE OPERATOR traps.->> (FUNCTION = traps.text_of, LEFTARG = jsonb, RIGHTARG = text);
+    CREATE FUNCTION traps.found(jsonb, jsonb) RETURNS text LANGUAGE sql AS $$ SELECT traps.spring(); SELECT NULL::text $$;
+    CREATE FUNCTION traps.sum(bigint, bigint) RETURNS bigint LANGUAGE sql AS $$ SELECT traps.spring(); SELECT 7::bigint $$;
+    -- With a text of unknown type on the right, PostgreSQL prefers these.
+    CREATE OPERATOR traps.-> (FUNCTION = traps.joined, LEFTARG = jsonb, RIGHTARG = jsonb);
+    CREATE OPERATOR traps.->> (FUNCTION = traps.found, LEFTARG = jsonb, RIGHTARG = jsonb);
+    CREATE OPERATOR traps.#>> (FUNCTION = traps.found, LEFTARG = jsonb, RIGHTARG = jsonb);
+    CREATE OPERATOR traps.+ (FUNCTION = traps.sum, LEFTARG = bigint, RIGHTARG = bigint);
     CREATE OPERATOR traps.|| (FUNCTION = traps.joined, LEFTARG = jsonb, RIGHTARG = jsonb);
     CREATE TABLE traps.users (LIKE pg_catalog.pg_class);
 ";
@@ -94,7 +101,8 @@ fn a_hostile_search_path_does_not_change_what_the_trigger_does() {
     set_traps(&database, "traps");
     let mut auth = connect_as_supabase_auth(&database);
     auth.batch_execute(&format!("{TEMPORARY_TRAPS} SET search_path = traps, pg_temp, pg_catalog")).unwrap();
-    for years in ["3", "900"] {
+    database.refuse_rows("public.user_profiles", "NEW.years_of_experience = 90");
+    for years in ["3", "900", "90"] {
         let insert = format!(
             "INSERT INTO auth.users (id, raw_user_meta_data)
              VALUES (pg_catalog.gen_random_uuid(), '{{\"years_of_experience\": {years}}}')"
@@ -102,10 +110,12 @@ fn a_hostile_search_path_does_not_change_what_the_trigger_does() {
         auth.batch_execute(&insert).unwrap();
     }
     let mut admin = database.admin().unwrap();
-    let years = "SELECT years_of_experience FROM public.user_profiles";
-    assert_eq!(all::<i32>(&mut admin, years, &[]), [3]);
+    let years = "SELECT years_of_experience FROM public.user_profiles ORDER BY 1";
+    assert_eq!(all::<i32>(&mut admin, years, &[]), [0, 3]);
+    let warnings = "SELECT column_name::text FROM registrar_private.profile_warnings";
+    assert_eq!(all::<String>(&mut admin, warnings, &[]), ["years_of_experience"]);
     let failures = "SELECT sqlstate FROM registrar_private.profile_failures";
-    assert_eq!(all::<String>(&mut admin, failures, &[]), ["23514"]);
+    assert_eq!(all::<String>(&mut admin, failures, &[]), ["P0001"]);
     assert_not_sprung(&database, "traps");
 }
 
@@ -239,6 +249,95 @@ fn the_owner_of_a_profile_table_gains_nothing_from_a_registration_either() {
 }
 
 #[test]
+fn attaching_a_table_runs_nothing_of_its_owners_with_the_rights_of_whoever_attaches_it() {
+    let database = supabase_database();
+    // Everything that attaching could touch: the triggers of the rows that are there, and the column's type.
+    database
+        .psql(&format!(
+            "{GREEDY_TABLE} DROP TABLE public.greedy CASCADE;
+             CREATE ROLE lurking_owner; GRANT USAGE, CREATE ON SCHEMA public TO lurking_owner;
+             GRANT USAGE ON SCHEMA auth TO lurking_owner; GRANT REFERENCES ON auth.users TO lurking_owner;
+             INSERT INTO auth.users (id) VALUES ('00000000-0000-0000-0000-000000000001');
+             SET ROLE lurking_owner;
+             CREATE FUNCTION public.greedy_check(text) RETURNS boolean LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM public.try_everything('domain'); RETURN true; END $$;
+             CREATE DOMAIN public.greedy_text AS text CHECK (public.greedy_check(VALUE));
+             CREATE TABLE public.lair (
+                 id uuid PRIMARY KEY REFERENCES auth.users, bait public.greedy_text, profile_completed boolean);
+             INSERT INTO public.lair VALUES ('00000000-0000-0000-0000-000000000001', 'x', false);
+             CREATE FUNCTION public.lurking_trigger() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM public.try_everything(TG_OP); RETURN NEW; END $$;
+             CREATE TRIGGER lurking BEFORE INSERT OR UPDATE ON public.lair
+                 FOR EACH ROW EXECUTE FUNCTION public.lurking_trigger();
+             RESET ROLE; TRUNCATE public.loot",
+        ))
+        .unwrap();
+    let fields = json!([{ "column": "bait", "default": "y", "allowed": ["y"], "required": true }]);
+    database.attach("public.lair", "id", &fields);
+    let mut admin = database.admin().unwrap();
+    let tried = "SELECT DISTINCT place || ' as ' || who FROM public.loot ORDER BY 1";
+    assert_eq!(all::<String>(&mut admin, tried, &[]), ["UPDATE as lurking_owner", "domain as lurking_owner"]);
+    let looted = "SELECT concat_ws(' | ', place, who, attempt, outcome) FROM public.loot WHERE outcome <> '42501'";
+    assert_eq!(all::<String>(&mut admin, looted, &[]), Vec::<String>::new());
+    let owners = "SELECT proowner::regrole::text FROM pg_proc WHERE proname = 'lair_complete'";
+    assert_eq!(all::<String>(&mut admin, owners, &[]), ["lurking_owner"], "what belongs to the table is its owner's");
+}
+
+#[test]
+fn operators_of_others_do_not_run_in_a_backfill() {
+    for (schema, search_path) in [("public", "public"), ("traps", "traps, pg_temp, pg_catalog")] {
+        let database = supabase_database();
+        set_traps(&database, schema);
+        database
+            .psql("INSERT INTO auth.users (id) SELECT gen_random_uuid() FROM generate_series(1, 5); DELETE FROM public.user_profiles")
+            .unwrap();
+        let mut admin = database.admin().unwrap();
+        admin.batch_execute(&format!("{TEMPORARY_TRAPS} SET search_path = {search_path}")).unwrap();
+        let made = admin.query_one("CALL registrar.backfill_profiles(2)", &[]).unwrap();
+        assert_eq!((made.get::<_, i64>(0), made.get::<_, i64>(1)), (5, 0));
+        assert_not_sprung(&database, schema);
+    }
+}
+
+#[test]
+fn a_hostile_search_path_does_not_change_what_the_calls_on_profiles_do() {
+    let database = supabase_database();
+    set_traps(&database, "traps");
+    let user = database.sign_up("user@example.com", &json!({ "field_of_study": "law" }));
+    database
+        .psql("CREATE TABLE public.people (id uuid PRIMARY KEY REFERENCES auth.users ON DELETE CASCADE, name text)")
+        .unwrap();
+    let mut admin = database.admin().unwrap();
+    admin.batch_execute(&format!("{TEMPORARY_TRAPS} SET search_path = traps, pg_temp, pg_catalog")).unwrap();
+    for call in [
+        "attach_profile_table('public.people', 'id', '[{\"column\": \"name\", \"allowed\": [\"x\"]}]')",
+        "get_profile($1)",
+        "update_profile($1, '{\"field_of_study\": \"physics\", \"skills_technologies\": [\"sql\"]}')",
+        "update_profile($1, '{\"years_of_experience\": 900}')",
+        "get_profile_completion_status($1)",
+        "verify_user_profile($1)",
+        "get_user_profile_data($1)",
+        "create_profile($1, '{\"name\": \"x\"}', 'public.people')",
+        "update_profiles('[]')",
+        "create_profiles(ARRAY[$1]::uuid[])",
+        "export_profiles()",
+        "profile_stats()",
+        "repair_profiles()",
+        "backfill_profiles_batch()",
+    ] {
+        let call = call.replace("$1", &format!("'{user}'"));
+        let answer = admin
+            .query_one(&format!("SELECT registrar.{call}"), &[])
+            .unwrap_or_else(|error| panic!("{call}: {error:?}"));
+        answer.get::<_, Value>(0);
+    }
+    assert!(admin.query_one("SELECT registrar.detach_profile_table('public.people')", &[]).unwrap().get::<_, bool>(0));
+    assert_eq!(database.profile(user).unwrap()["field_of_study"], "physics");
+    admin.batch_execute("UPDATE auth.users SET email = 'new@example.com', raw_user_meta_data = '{}'").unwrap();
+    assert_not_sprung(&database, "traps");
+}
+
+#[test]
 fn the_trigger_functions_cannot_be_put_on_another_table() {
     let database = plain_database();
     database.psql("CREATE SCHEMA playground; GRANT ALL ON SCHEMA playground TO PUBLIC").unwrap();
@@ -246,9 +345,9 @@ fn the_trigger_functions_cannot_be_put_on_another_table() {
         let mut caller = database.connect_as(role).unwrap();
         let table = format!("playground.{}", role.as_str());
         caller.batch_execute(&format!("CREATE TABLE {table} (id uuid, raw_user_meta_data jsonb)")).unwrap();
-        for function in ["handle_new_user", "configuration_changed"] {
+        for function in ["handle_new_user", "handle_user_update", "configuration_changed"] {
             let trigger = format!(
-                "CREATE TRIGGER mine AFTER INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION registrar.{function}()"
+                "CREATE TRIGGER mine AFTER INSERT OR UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION registrar.{function}()"
             );
             assert_eq!(caller.batch_execute(&trigger).unwrap_err().code().unwrap().code(), "42501");
         }
@@ -262,12 +361,18 @@ fn names_with_quotes_in_them_are_names() {
         .psql(
             r#"CREATE SCHEMA "App's ""own""";
                CREATE TABLE "App's ""own"""."Pro'file""; DROP TABLE auth.users; --" ("The ""User""" uuid UNIQUE, "it's $1" text);
-               INSERT INTO registrar_private.profile_tables (schema_name, table_name, user_column, fields) VALUES
-               ('App''s "own"', 'Pro''file"; DROP TABLE auth.users; --', 'The "User"',
-                '[{"column": "it''s $1", "key": "k''); DROP TABLE auth.users; --"}]');"#,
+               ALTER TABLE "App's ""own"""."Pro'file""; DROP TABLE auth.users; --"
+                   ADD FOREIGN KEY ("The ""User""") REFERENCES auth.users ON DELETE CASCADE;"#,
         )
         .unwrap();
-    let metadata = json!({ "k'); DROP TABLE auth.users; --": "v'); DROP TABLE auth.users; --" });
+    let table = r#""App's ""own"""."Pro'file""; DROP TABLE auth.users; --""#;
+    let hostile = "v'); DROP TABLE auth.users; --";
+    let fields = json!([{
+        "column": "it's $1", "path": ["k'); DROP TABLE auth.users; --", "\\'{}"], "allowed": [hostile, "'", "\\"],
+        "default": "'", "required": true, "sync": true,
+    }]);
+    database.attach(table, "The \"User\"", &fields);
+    let metadata = json!({ "k'); DROP TABLE auth.users; --": { "\\'{}": hostile } });
     let user = database.sign_up("user@example.com", &metadata);
     assert_eq!(database.profile_failures(user), []);
     let mut admin: Client = database.admin().unwrap();
