@@ -1,11 +1,11 @@
-//! What `registrar_private.profile_failures` says of a user.
+//! What `registrar_private.profile_failures` and `profile_warnings` say of a user.
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::database::Database;
 use crate::own_database::connect_as_supabase_auth;
-use crate::sql_call::one;
+use crate::sql_call::{all, one};
 
 /// A row of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub struct ProfileFailure {
     pub context: Option<String>,
     pub constraint: Option<String>,
     pub failed_table: Option<String>,
+    pub attempts: i32,
 }
 
 impl Database {
@@ -30,12 +31,39 @@ impl Database {
         one(&mut connect_as_supabase_auth(self), insert, &[&email, metadata])
     }
 
+    /// Has a trigger of the app's own refuse rows of a table, with the message `refused`; `condition` says which, of `NEW`.
+    /// Unlike a value that does not fit, this leaves nothing to fall back to: the profile fails.
+    #[track_caller]
+    pub fn refuse_rows(&self, table: &str, condition: &str) {
+        let trigger = format!(
+            "CREATE OR REPLACE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS
+             $$ BEGIN RAISE EXCEPTION 'refused'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {table}
+                 FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION public.refuse()"
+        );
+        self.psql(&trigger).unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// Lets a table take again what [`Database::refuse_rows`] refused.
+    #[track_caller]
+    pub fn refuse_no_more(&self, table: &str) {
+        self.psql(&format!("DROP TRIGGER refuse ON {table}")).unwrap_or_else(|error| panic!("{error:?}"));
+    }
+
+    /// The warnings about a user's values, by table and column, as `schema.table.column: message`.
+    #[track_caller]
+    pub fn profile_warnings(&self, user: Uuid) -> Vec<String> {
+        let query = "SELECT format('%s.%s.%s: %s', schema_name, table_name, column_name, message)
+                     FROM registrar_private.profile_warnings WHERE user_id = $1 ORDER BY 1";
+        all(&mut self.admin().unwrap_or_else(|error| panic!("{error:?}")), query, &[&user])
+    }
+
     /// The failures of a user, by table.
     #[track_caller]
     pub fn profile_failures(&self, user: Uuid) -> Vec<ProfileFailure> {
         let query =
             "SELECT schema_name || '.' || table_name, sqlstate, message, detail, hint, context, constraint_name,
-                            failed_table
+                            failed_table, attempts
                      FROM registrar_private.profile_failures WHERE user_id = $1 ORDER BY 1";
         let rows = self.admin().and_then(|mut admin| Ok(admin.query(query, &[&user])?));
         let rows = rows.unwrap_or_else(|error| panic!("{error:?}"));
@@ -48,6 +76,7 @@ impl Database {
             context: row.get(5),
             constraint: row.get(6),
             failed_table: row.get(7),
+            attempts: row.get(8),
         };
         rows.iter().map(failure).collect()
     }

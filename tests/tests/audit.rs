@@ -43,7 +43,8 @@ fn whatever_happens_is_one_row() {
     ask("register_user_with_token", json!({ "p_email": "nonsense", "p_role": "emperor" }));
     ask("register_user_with_token", json!({ "p_email": "b@example.com", "p_role": "emperor" }));
     ask("register_user_with_token", json!({ "p_email": "b@example.com", "p_password": "short" }));
-    let failing = json!({ "p_email": "bob@example.com", "p_metadata": { "years_of_experience": 900 } });
+    database.refuse_rows("public.user_profiles", "NEW.years_of_experience = 90");
+    let failing = json!({ "p_email": "bob@example.com", "p_metadata": { "years_of_experience": 90 } });
     let bob = user_of(&ask("register_user_with_token", failing).data.unwrap());
 
     let expected = [
@@ -205,7 +206,9 @@ fn no_secret_stands_in_the_audit_log_the_server_log_or_any_table() {
     let password = "correct-horse-battery-staple";
     let hash = "$2b$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
     let key = Uuid::new_v4().to_string();
-    let metadata = json!({ "years_of_experience": 900 });
+    // The first profile fails, and those that follow have a warning.
+    stack.database().refuse_rows("public.user_profiles", "NEW.field_of_study = 'refused'");
+    let metadata = json!({ "years_of_experience": 900, "field_of_study": "refused" });
     let parameters = json!({
         "p_email": "ada@example.com", "p_password": password, "p_idempotency_key": key, "p_metadata": metadata
     });

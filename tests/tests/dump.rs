@@ -10,7 +10,8 @@ use registrar_tests::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// A database with a verified user, one who has a live token, and one whose profile failed.
+/// A database with a verified user, one who has a live token, one whose profile failed, and one with a value that did not
+/// fit.
 struct Inhabited {
     database: Database,
     verified: Uuid,
@@ -24,8 +25,14 @@ impl Inhabited {
         database.verify(&token);
         let (waiting, token) = database.register("waiting@example.com");
         let mut back_end = database.connect_as(Role::ServiceRole).unwrap();
-        let broken = json!({ "p_email": "broken@example.com", "p_metadata": { "years_of_experience": 900 } });
-        assert!(call(&mut back_end, "register_user_with_token", &broken).success);
+        database.refuse_rows("public.user_profiles", "NEW.years_of_experience = 90");
+        for (email, metadata) in [
+            ("broken@example.com", json!({ "years_of_experience": 90 })),
+            ("warned@example.com", json!({ "experience_level": "wizard" })),
+        ] {
+            let parameters = json!({ "p_email": email, "p_metadata": metadata });
+            assert!(call(&mut back_end, "register_user_with_token", &parameters).success);
+        }
         Self { database, verified, waiting, token }
     }
 
@@ -34,10 +41,12 @@ impl Inhabited {
     fn assert_lives_in(&self, database: &Database) {
         let mut admin = database.admin().unwrap();
         for (table, rows) in [
-            ("auth.users", 3),
-            ("auth.identities", 3),
-            ("public.user_profiles", 2),
+            ("auth.users", 4),
+            ("auth.identities", 4),
+            ("public.user_profiles", 3),
             ("registrar_private.profile_failures", 1),
+            ("registrar_private.profile_warnings", 1),
+            ("registrar.profile_tables", 1),
         ] {
             assert_eq!(one::<i64>(&mut admin, &format!("SELECT count(*) FROM {table}"), &[]), rows, "{table}");
         }
@@ -51,6 +60,8 @@ impl Inhabited {
         database.verify(&token);
         let profiles = "SELECT count(*) FROM public.user_profiles WHERE user_id = $1";
         assert_eq!(one::<i64>(&mut admin, profiles, &[&new]), 1, "the trigger fills profiles");
+        let completed = "SELECT profile_completed FROM public.user_profiles WHERE user_id = $1";
+        assert!(one::<bool>(&mut admin, completed, &[&new]), "the table's own triggers came with it");
 
         let mut signed_in = database.connect_as(Role::Authenticated).unwrap();
         let refused = signed_in.query("SELECT registrar.register_user_with_token('x@example.com')", &[]).unwrap_err();

@@ -33,6 +33,8 @@ fn why_no_profile_after(breakage: &str, metadata: &Value) -> ProfileFailure {
         assert!(database.has_user(user));
         let [failure] = &database.profile_failures(user)[..] else { panic!("one failure for each user") };
         assert_eq!(failure.table, "public.user_profiles");
+        let hint = failure.hint.as_deref().expect("what to do");
+        assert!(hint.ends_with("then run SELECT registrar.repair_profiles();"), "{hint}");
         let audited = "SELECT detail FROM registrar_private.audit_log WHERE action = 'fill_profile' AND user_id = $1";
         let detail: String = one(&mut database.admin().unwrap(), audited, &[&user]);
         assert!(detail.contains(&failure.sqlstate) && detail.contains(&failure.message), "{detail}");
@@ -66,7 +68,7 @@ fn the_profile_table_is_dropped() {
 #[test]
 fn the_schema_of_the_profile_table_is_gone() {
     let elsewhere =
-        "CREATE SCHEMA elsewhere; ALTER TABLE public.user_profiles SET SCHEMA elsewhere; DROP SCHEMA public";
+        "CREATE SCHEMA elsewhere; ALTER TABLE public.user_profiles SET SCHEMA elsewhere; DROP SCHEMA public CASCADE";
     assert_reason(&why_no_profile_after(elsewhere, &json!({})), "42P01", "public.user_profiles");
 }
 
@@ -100,18 +102,22 @@ fn a_column_is_new_and_must_not_be_null() {
 }
 
 #[test]
-fn a_value_fails_its_check() {
-    let failure = why_no_profile_after("SELECT 1", &json!({ "years_of_experience": 900 }));
-    assert_reason(&failure, "23514", "user_profiles_years_of_experience_check");
-    assert_violated(&failure, Some("user_profiles_years_of_experience_check"), "user_profiles");
+fn a_value_and_the_default_that_it_gives_way_to_fail_a_check() {
+    let change =
+        "ALTER TABLE public.user_profiles ADD CONSTRAINT some_years CHECK (years_of_experience BETWEEN 1 AND 100)";
+    for metadata in [json!({}), json!({ "years_of_experience": 900 })] {
+        let failure = why_no_profile_after(change, &metadata);
+        assert_reason(&failure, "23514", "some_years");
+        assert_violated(&failure, Some("some_years"), "user_profiles");
+    }
 }
 
 #[test]
-fn a_value_is_of_another_type() {
-    let failure = why_no_profile_after("SELECT 1", &json!({ "years_of_experience": "many" }));
+fn a_value_is_of_another_type_and_so_is_the_default_that_it_gives_way_to() {
+    let change = "ALTER TABLE public.user_profiles ALTER COLUMN years_of_experience
+                      SET DEFAULT (to_char(now(), '\"many\"'))::integer";
+    let failure = why_no_profile_after(change, &json!({ "years_of_experience": "lots" }));
     assert_reason(&failure, "22P02", "many");
-    let failure = why_no_profile_after("SELECT 1", &json!({ "skills_technologies": "not a list" }));
-    assert_reason(&failure, "22023", "scalar");
 }
 
 #[test]
@@ -158,7 +164,7 @@ fn a_trigger_of_the_app_raises() {
     let failure = why_no_profile_after(raising, &json!({}));
     assert_reason(&failure, "APP42", "no room");
     assert_eq!(failure.detail.as_deref(), Some("all seats are taken"));
-    assert_eq!(failure.hint.as_deref(), Some("add seats"));
+    assert_eq!(failure.hint.as_deref(), Some("add seats; then run SELECT registrar.repair_profiles();"));
     assert!(failure.context.unwrap().contains("function public.no_room()"), "where to look");
 }
 
@@ -225,12 +231,12 @@ fn the_list_of_profile_tables_is_gone() {
 fn even_the_list_of_failures_is_gone() {
     let database = supabase_database();
     database.psql("ALTER TABLE registrar_private.profile_failures RENAME TO gone").unwrap();
-    let metadata = json!({ "years_of_experience": 900 });
-    let signed_up = database.sign_up("signed-up@example.com", &metadata);
-    let (registered, profile) = register(&database, &metadata);
+    database.refuse_rows("public.user_profiles", "true");
+    let signed_up = database.sign_up("signed-up@example.com", &json!({}));
+    let (registered, profile) = register(&database, &json!({}));
     assert_eq!(profile, Value::Null);
     assert!(database.has_user(signed_up) && database.has_user(registered));
-    assert_warned(&database, "could not fill public.user_profiles (23514");
+    assert_warned(&database, "could not fill public.user_profiles (P0001: refused)");
 }
 
 /// The server's log has a warning of a session in this database.

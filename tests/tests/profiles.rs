@@ -5,6 +5,8 @@ use registrar_tests::{Database, Role, all, call, connect_as_supabase_auth, one, 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+const PROFILES: &str = "public.user_profiles";
+
 const TEAM_PROFILES: &str = "CREATE TABLE public.team_profiles (
                                  owner uuid UNIQUE REFERENCES auth.users ON DELETE CASCADE, team text DEFAULT 'none', size integer);
                              INSERT INTO registrar_private.profile_tables (schema_name, table_name, user_column, fields)
@@ -36,7 +38,9 @@ fn a_profile_takes_its_fields_from_the_metadata() {
         "field_of_study": "physics, \"applied\"",
         "skills_technologies": ["rust", "postgresql", "a, b", "{c}"],
         "unknown": { "left": "alone" },
-        "profile_completed": true,
+        "profile_completed": false,
+        "created_at": "2000-01-01T00:00:00Z",
+        "profile_id": "00000000-0000-0000-0000-000000000000",
         "user_id": "00000000-0000-0000-0000-000000000000",
     });
     let mut back_end = database.connect_as(Role::ServiceRole).unwrap();
@@ -51,7 +55,10 @@ fn a_profile_takes_its_fields_from_the_metadata() {
             assert_eq!(profile[field], metadata[field]);
         }
         assert_eq!(profile["education_level"], "bachelors", "a field that the metadata lacks has its own default");
-        assert_eq!(profile["profile_completed"], false, "the metadata is the client's: it fills listed fields only");
+        assert_eq!(profile["profile_completed"], true, "the required fields are filled");
+        for field in ["created_at", "profile_id", "user_id"] {
+            assert_ne!(profile[field], metadata[field], "the metadata is the client's: it fills listed fields only");
+        }
         assert_eq!(profile["user_id"], user.to_string());
     }
     assert_no_failures(&database);
@@ -157,15 +164,18 @@ fn users_of_every_kind_get_a_profile() {
 #[test]
 fn in_one_statement_with_many_users_each_has_the_own_outcome() {
     let database = supabase_database();
+    database.refuse_rows(PROFILES, "NEW.years_of_experience = 40");
     let insert = "INSERT INTO users (id, raw_user_meta_data)
-                  SELECT gen_random_uuid(), jsonb_build_object('years_of_experience', n * 60) FROM generate_series(0, 2) AS n";
-    assert_eq!(connect_as_supabase_auth(&database).execute(insert, &[]).unwrap(), 3);
+                  SELECT gen_random_uuid(), jsonb_build_object('years_of_experience', n * 20) FROM generate_series(1, 6) AS n";
+    assert_eq!(connect_as_supabase_auth(&database).execute(insert, &[]).unwrap(), 6);
     let mut admin = database.admin().unwrap();
     let years = "SELECT years_of_experience FROM public.user_profiles ORDER BY 1";
-    assert_eq!(all::<i32>(&mut admin, years, &[]), [0, 60]);
-    let failed = "SELECT raw_user_meta_data ->> 'years_of_experience' FROM auth.users
-                  JOIN registrar_private.profile_failures ON user_id = id WHERE sqlstate = '23514'";
-    assert_eq!(all::<String>(&mut admin, failed, &[]), ["120"]);
+    assert_eq!(all::<i32>(&mut admin, years, &[]), [0, 20, 60, 80, 100], "120 is too many for the column's CHECK");
+    let sent = |table: &str| {
+        format!("SELECT raw_user_meta_data ->> 'years_of_experience' FROM auth.users JOIN {table} ON user_id = id")
+    };
+    assert_eq!(all::<String>(&mut admin, &sent("registrar_private.profile_warnings"), &[]), ["120"]);
+    assert_eq!(all::<String>(&mut admin, &sent("registrar_private.profile_failures"), &[]), ["40"]);
 }
 
 #[test]
@@ -174,19 +184,20 @@ fn of_several_profile_tables_one_that_fails_does_not_hurt_the_others() {
     database.psql(TEAM_PROFILES).unwrap();
     let mut auth = connect_as_supabase_auth(&database);
 
-    let user = sign_up(&mut auth, &json!({ "years_of_experience": 900, "team_name": "blue" }));
+    database.refuse_rows(PROFILES, "NEW.years_of_experience = 90");
+    let user = sign_up(&mut auth, &json!({ "years_of_experience": 90, "team_name": "blue" }));
     assert_eq!(database.profile(user), None);
     assert_eq!(team(&database, user).as_deref(), Some("blue"));
     let tables = |user| database.profile_failures(user).into_iter().map(|failure| failure.table).collect::<Vec<_>>();
     assert_eq!(tables(user), ["public.user_profiles"]);
 
-    database.psql("ALTER TABLE public.team_profiles ADD CHECK (team <> 'red')").unwrap();
+    database.refuse_rows("public.team_profiles", "NEW.team = 'red'");
     let user = sign_up(&mut auth, &json!({ "years_of_experience": 9, "team_name": "red" }));
     assert_eq!(database.profile(user).unwrap()["years_of_experience"], 9);
     assert_eq!(team(&database, user), None);
     assert_eq!(tables(user), ["public.team_profiles"]);
 
-    let user = sign_up(&mut auth, &json!({ "years_of_experience": 900, "team_name": "red" }));
+    let user = sign_up(&mut auth, &json!({ "years_of_experience": 90, "team_name": "red" }));
     assert_eq!(tables(user), ["public.team_profiles", "public.user_profiles"]);
 }
 
@@ -194,13 +205,14 @@ fn of_several_profile_tables_one_that_fails_does_not_hurt_the_others() {
 fn the_answer_to_a_registration_shows_the_first_table_only() {
     let database = supabase_database();
     database.psql(TEAM_PROFILES).unwrap();
+    database.refuse_rows(PROFILES, "NEW.years_of_experience = 90");
     let mut back_end = database.connect_as(Role::ServiceRole).unwrap();
     let mut profile = |email: &str, metadata: Value| {
         let parameters = json!({ "p_email": email, "p_metadata": metadata });
         call(&mut back_end, "register_user_with_token", &parameters).data.unwrap()["profile"].clone()
     };
     assert_eq!(profile("one@example.com", json!({ "years_of_experience": 3 }))["years_of_experience"], 3);
-    assert_eq!(profile("two@example.com", json!({ "years_of_experience": 900 })), Value::Null);
+    assert_eq!(profile("two@example.com", json!({ "years_of_experience": 90 })), Value::Null);
 }
 
 #[test]

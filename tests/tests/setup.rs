@@ -97,12 +97,10 @@ fn setup_needs_a_superuser_and_says_so() {
     admin.batch_execute("RESET ROLE; GRANT USAGE ON SCHEMA registrar TO setup_owner").unwrap();
     admin.batch_execute("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA registrar TO setup_owner").unwrap();
     admin.batch_execute("SET ROLE setup_owner").unwrap();
-    for call in ["registrar.setup()", "registrar.create_profile_table('user_profiles')"] {
-        let refused = admin.query(&format!("SELECT {call}"), &[]).unwrap_err();
-        let error = refused.as_db_error().unwrap();
-        assert_eq!(error.code().code(), "42501");
-        assert!(error.message().contains("superuser"), "{error:?}");
-    }
+    let refused = admin.query("SELECT registrar.setup()", &[]).unwrap_err();
+    let error = refused.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "42501");
+    assert!(error.message().contains("superuser"), "{error:?}");
     let made = "SELECT count(*) FROM pg_namespace WHERE nspname IN ('auth', 'registrar_private')";
     assert_eq!(one::<i64>(&mut admin, made, &[]), 0);
 }
@@ -139,8 +137,17 @@ fn the_extension_refuses_a_schema_registrar_that_belongs_to_somebody_else() {
 fn a_profile_table_before_setup_is_refused_with_what_to_do() {
     let mut admin = empty_database().admin().unwrap();
     admin.batch_execute("CREATE EXTENSION registrar").unwrap();
-    let refused = admin.query("SELECT registrar.create_profile_table('user_profiles')", &[]).unwrap_err();
-    assert_eq!(refused.as_db_error().unwrap().hint(), Some("Run SELECT registrar.setup(); first."));
+    admin.batch_execute("CREATE TABLE public.people (id uuid PRIMARY KEY)").unwrap();
+    for call in [
+        "create_profile_table('user_profiles')",
+        "attach_profile_table('public.people', 'id')",
+        "detach_profile_table('public.people')",
+    ] {
+        let refused = admin.query(&format!("SELECT registrar.{call}"), &[]).unwrap_err();
+        let error = refused.as_db_error().unwrap();
+        assert_eq!(error.code().code(), "55000", "{call}");
+        assert_eq!(error.hint(), Some("Run SELECT registrar.setup(); as superuser first."), "{call}");
+    }
 }
 
 #[test]
