@@ -143,7 +143,7 @@ struct Checked {
 fn completion(table: &ProfileTable, missing_fields: Vec<String>) -> CompletionStatus {
     let required = table.required().count();
     let filled = required - missing_fields.len().min(required);
-    let completion_percentage = if required == 0 { 100 } else { (filled * 100 / required) as u8 };
+    let completion_percentage = (filled * 100).checked_div(required).unwrap_or(100) as u8;
     CompletionStatus { is_complete: missing_fields.is_empty(), completion_percentage, missing_fields }
 }
 

@@ -204,8 +204,11 @@ pub(crate) fn retry(table: &ProfileTable, user: &UserRow<'_>) -> Result<(), PgEr
     });
     if let Err(error) = &retried {
         // No row in the audit log: that the profile failed is there already.
-        let again = || Spi::connect_mut(|client| profile_failures::record(client, user.id, table, error));
-        if let Err(unrecorded) = subtransaction(|| Ok::<_, PgError>(again())) {
+        let recorded = subtransaction(|| {
+            Spi::connect_mut(|client| profile_failures::record(client, user.id, table, error));
+            Ok::<_, PgError>(())
+        });
+        if let Err(unrecorded) = recorded {
             warn_unrecorded(table, error, &unrecorded);
         }
     }

@@ -265,5 +265,5 @@ static DETACH: Statement = Statement::new(
 
 /// Detaches a table; whether it was attached.
 pub(crate) fn detach(client: &mut SpiClient<'_>, schema: &str, name: &str) -> bool {
-    DETACH.run(client, &[schema.into(), name.into()]).len() > 0
+    !DETACH.run(client, &[schema.into(), name.into()]).is_empty()
 }
