@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod doctor;
 mod email;
 mod envelope;
 mod error_code;
@@ -18,8 +19,10 @@ mod profile;
 mod profile_field;
 mod registration;
 mod token;
+mod trigger_body;
 mod verification;
 
+pub use doctor::Severity;
 pub use email::Email;
 pub use envelope::Envelope;
 pub use error_code::ErrorCode;
@@ -36,4 +39,5 @@ pub use profile::{
 pub use profile_field::{Bound, FieldSource, ProfileField, nearest_name};
 pub use registration::{NewRegistration, RegisterRequest, Registration, Rules, UserSummary, Verification};
 pub use token::{Token, TokenHash};
+pub use trigger_body::{TriggerBody, WriteKind, WrittenTable};
 pub use verification::{Resent, Verified};
