@@ -103,6 +103,12 @@ COMMENT ON FUNCTION registrar.backfill_profiles_batch(uuid, integer, text) IS
     'Gives those of the next p_limit users after p_after a profile who have none. 200 done; 403 forbidden.';
 COMMENT ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) IS
     'Gives every user without a profile one, in batches of p_batch that commit; may be called again after it was stopped. Counts what it made and what failed.';
+COMMENT ON FUNCTION registrar.doctor() IS
+    'What is wrong with users, profiles, triggers, foreign keys, rights and the server: one row for each finding with severity (ok, notice, warning, error), why it matters and the statements that mend it. Reads only.';
+COMMENT ON FUNCTION registrar.declare_relation(text, text, boolean) IS
+    'Has the doctor watch over a column that holds users, whether or not the table is there yet: that its foreign key is right, and that no row is without a user.';
+COMMENT ON FUNCTION registrar.withdraw_relation(text, text) IS
+    'Takes a declaration of declare_relation back. False where there was none.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

@@ -43,6 +43,7 @@ TO authenticated, service_role;
 GRANT EXECUTE ON FUNCTION
     registrar.backfill_profiles_batch(uuid, integer, text),
     registrar.create_profiles(uuid[], boolean, text),
+    registrar.doctor(),
     registrar.error_codes(),
     registrar.export_profiles(uuid, integer, text),
     registrar.import_profiles(jsonb, text),
@@ -67,7 +68,8 @@ BEGIN
     EXECUTE format('GRANT SELECT ON registrar.profile_tables TO %s', owner);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION registrar.attach_profile_table(regclass, name, jsonb, text),
-             registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes() TO %s',
+             registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes(),
+             registrar.doctor(), registrar.declare_relation(text, text, boolean), registrar.withdraw_relation(text, text) TO %s',
         owner
     );
 END

@@ -3,6 +3,7 @@
 mod about;
 mod answer;
 mod caller;
+mod doctor;
 mod profile_bulk;
 mod profile_operations;
 mod profile_tables;

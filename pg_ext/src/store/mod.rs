@@ -4,6 +4,7 @@ pub(crate) mod audit_log;
 mod columns;
 mod companion;
 mod deferrable;
+pub(crate) mod doctor;
 pub(crate) mod idempotency_keys;
 pub(crate) mod identities;
 pub(crate) mod pending_registrations;

@@ -28,7 +28,13 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("006_profile_tables", include_str!("../../sql/storage/006_profile_tables.sql")),
     ("007_profile_failures", include_str!("../../sql/storage/007_profile_failures.sql")),
     ("008_profile_warnings", include_str!("../../sql/storage/008_profile_warnings.sql")),
+    ("009_declared_relations", include_str!("../../sql/storage/009_declared_relations.sql")),
 ];
+
+/// The names of the migrations.
+pub(crate) fn migrations() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().map(|(name, _)| *name)
+}
 
 /// Makes what is missing and returns its names. Another session that does the same waits until this one's transaction has
 /// ended, and then finds nothing to do.
