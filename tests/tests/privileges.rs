@@ -21,10 +21,11 @@ const OWN_PROFILE: [&str; 6] = [
 ];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 12] = [
+const BACK_END: [&str; 13] = [
     "backfill_profiles",
     "backfill_profiles_batch",
     "create_profiles",
+    "doctor",
     "error_codes",
     "export_profiles",
     "import_profiles",
