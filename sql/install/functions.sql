@@ -103,6 +103,8 @@ COMMENT ON FUNCTION registrar.backfill_profiles_batch(uuid, integer, text) IS
     'Gives those of the next p_limit users after p_after a profile who have none. 200 done; 403 forbidden.';
 COMMENT ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) IS
     'Gives every user without a profile one, in batches of p_batch that commit; may be called again after it was stopped. Counts what it made and what failed.';
+COMMENT ON FUNCTION registrar.expose_api(text, text[]) IS
+    'Makes functions in a schema of the app''s that call those of the API of the same name, for callers that cannot send Content-Profile; all, or those in p_functions, and drops others that it made. Replaces nothing that it did not make, and lists what is in the way. Run as whoever may create functions in the schema.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

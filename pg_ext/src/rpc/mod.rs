@@ -2,6 +2,7 @@
 
 mod about;
 mod answer;
+mod api_wrappers;
 mod caller;
 mod profile_bulk;
 mod profile_operations;

@@ -1,5 +1,6 @@
 //! SQL and kept plans, one file for each family of tables: the only place with DML text.
 
+pub(crate) mod api_wrappers;
 pub(crate) mod audit_log;
 mod columns;
 mod companion;
@@ -23,6 +24,7 @@ pub(crate) mod profile_warnings;
 pub(crate) mod profiles;
 mod remembered;
 pub(crate) mod roles;
+mod setup_grants;
 pub(crate) mod storage;
 pub(crate) mod user_rows;
 pub(crate) mod users;
