@@ -105,6 +105,8 @@ COMMENT ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) 
     'Gives every user without a profile one, in batches of p_batch that commit; may be called again after it was stopped. Counts what it made and what failed.';
 COMMENT ON FUNCTION registrar.expose_api(text, text[]) IS
     'Makes functions in a schema of the app''s that call those of the API of the same name, for callers that cannot send Content-Profile; all, or those in p_functions, and drops others that it made. Replaces nothing that it did not make, and lists what is in the way. Run as whoever may create functions in the schema.';
+COMMENT ON FUNCTION registrar.migration_sql() IS
+    'What registrar has outside the app''s own schemas, as one script for a folder of migrations: extension, trigger, settings, roles, attached tables with their row security and rights, wrappers. The script may be run again.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

@@ -68,7 +68,7 @@ BEGIN
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION registrar.attach_profile_table(regclass, name, jsonb, text),
              registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes(),
-             registrar.expose_api(text, text[]) TO %s',
+             registrar.expose_api(text, text[]), registrar.migration_sql() TO %s',
         owner
     );
 END

@@ -143,6 +143,7 @@ fn what_needs_setup_is_refused_before_it_with_what_to_do() {
         "attach_profile_table('public.people', 'id')",
         "detach_profile_table('public.people')",
         "expose_api()",
+        "migration_sql()",
     ] {
         let refused = admin.query(&format!("SELECT registrar.{call}"), &[]).unwrap_err();
         let error = refused.as_db_error().unwrap();

@@ -4,6 +4,7 @@ mod about;
 mod answer;
 mod api_wrappers;
 mod caller;
+mod migration;
 mod profile_bulk;
 mod profile_operations;
 mod profile_tables;

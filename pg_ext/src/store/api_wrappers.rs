@@ -317,6 +317,37 @@ fn functions() -> String {
     )
 }
 
+/// The wrappers of a schema, as `expose_api` is called for them.
+pub(super) struct ExposedSchema {
+    pub(super) name: String,
+    /// `None` where every function has one.
+    pub(super) functions: Option<Vec<String>>,
+    /// Who must call it: where that is neither a superuser nor the owner of the schema or database.
+    pub(super) owner: Option<String>,
+}
+
+/// Every schema with wrappers in it.
+pub(super) fn exposed(client: &mut SpiClient<'_>) -> Vec<ExposedSchema> {
+    let all: Vec<String> = exposable(client).into_iter().map(|function| function.name).collect();
+    let query = format!(
+        "SELECT n.nspname::text, array_agg(DISTINCT p.proname::text ORDER BY p.proname::text),
+                min(r.rolname::text) FILTER (WHERE NOT is_trusted)
+         FROM {}
+         WHERE is_wrapper
+         GROUP BY n.nspname
+         ORDER BY n.nspname",
+        functions()
+    );
+    let rows = client.update(&*query, None, &[MARK.into()]).expect("a catalogue query");
+    rows.map(|row| {
+        let mut functions: Vec<String> = row.get(2).ok().flatten().unwrap_or_default();
+        functions.retain(|name| all.contains(name));
+        let functions = (functions != all).then_some(functions);
+        ExposedSchema { name: text(&row, 1), functions, owner: row.get(3).ok().flatten() }
+    })
+    .collect()
+}
+
 impl Function {
     fn read(row: &SpiHeapTupleData<'_>) -> Self {
         Self {

@@ -7,6 +7,8 @@ mod companion;
 mod deferrable;
 pub(crate) mod idempotency_keys;
 pub(crate) mod identities;
+pub(crate) mod migration_script;
+mod migration_tables;
 pub(crate) mod pending_registrations;
 pub(crate) mod plans;
 pub(crate) mod profile_attaching;
