@@ -109,6 +109,10 @@ COMMENT ON FUNCTION registrar.declare_relation(text, text, boolean) IS
     'Has the doctor watch over a column that holds users, whether or not the table is there yet: that its foreign key is right, and that no row is without a user.';
 COMMENT ON FUNCTION registrar.withdraw_relation(text, text) IS
     'Takes a declaration of declare_relation back. False where there was none.';
+COMMENT ON FUNCTION registrar.expose_api(text, text[]) IS
+    'Makes functions in a schema of the app''s that call those of the API of the same name, for callers that cannot send Content-Profile; all, or those in p_functions, and drops others that it made. Replaces nothing that it did not make, and lists what is in the way. Run as whoever may create functions in the schema.';
+COMMENT ON FUNCTION registrar.migration_sql() IS
+    'What registrar has outside the app''s own schemas, as one script for a folder of migrations: extension, trigger, settings, roles, attached tables with their row security and rights, wrappers. The script may be run again.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

@@ -67,9 +67,17 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA registrar TO %s', owner);
     EXECUTE format('GRANT SELECT ON registrar.profile_tables TO %s', owner);
     EXECUTE format(
-        'GRANT EXECUTE ON FUNCTION registrar.attach_profile_table(regclass, name, jsonb, text),
-             registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes(),
-             registrar.doctor(), registrar.declare_relation(text, text, boolean), registrar.withdraw_relation(text, text) TO %s',
+        'GRANT EXECUTE ON FUNCTION
+             registrar.attach_profile_table(regclass, name, jsonb, text),
+             registrar.create_profile_table(text, jsonb),
+             registrar.declare_relation(text, text, boolean),
+             registrar.detach_profile_table(text),
+             registrar.doctor(),
+             registrar.error_codes(),
+             registrar.expose_api(text, text[]),
+             registrar.migration_sql(),
+             registrar.withdraw_relation(text, text)
+         TO %s',
         owner
     );
 END
