@@ -28,6 +28,7 @@ pub mod server_process;
 mod signed_in;
 mod sql_call;
 mod stack;
+mod supabase_auth;
 mod table_request;
 
 pub use calls::{new_email, new_phone, token_of};
@@ -48,5 +49,6 @@ pub use scratch::{Scratch, sweep};
 pub use signed_in::profile_calls;
 pub use sql_call::{all, call, one, try_call};
 pub use stack::{PROFILE_TABLE, Stack, StackBuilder};
+pub use supabase_auth::{AuthUser, Shape, SupabaseAuth};
 pub use table_request::TableRequest;
 pub use ureq::http::Method;
