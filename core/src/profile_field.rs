@@ -1,6 +1,6 @@
 //! A field of a profile table: what fills it, and what it may hold. This is what `attach_profile_table` takes as `p_fields`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Number, Value};
 
 use crate::FieldError;
@@ -20,8 +20,8 @@ pub struct ProfileField {
     /// In place of `key`, the keys that lead into nested objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<Vec<String>>,
-    /// The value where the source has none, or one that does not fit; the column's own default unless given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The value where the source has none, or one that does not fit; the column's own default unless given. `null` is one too.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// Whether a complete profile has it.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -113,14 +113,14 @@ impl ProfileField {
 
     /// Reads `p_fields`: an array whose items are objects, or strings that name a column filled from the key of that name.
     ///
-    /// # Errors
-    /// One [`FieldError`] for each item that is malformed, contradicts itself or names a column twice.
-    pub fn parse_all(fields: &str) -> Result<Vec<Self>, Vec<FieldError>> {
-        let no_array = || {
+    /// Beside the fields stands one [`FieldError`] for each item that is malformed, contradicts itself or names a column twice.
+    #[must_use]
+    pub fn parse_all(fields: &str) -> (Vec<Self>, Vec<FieldError>) {
+        let Ok(items) = serde_json::from_str::<Vec<Value>>(fields) else {
             let error = FieldError::invalid("p_fields", "The fields are not a JSON array.");
-            vec![error.with_hint("Like [\"first_name\", {\"column\": \"age\", \"minimum\": 0, \"required\": true}].")]
+            let hint = "Like [\"first_name\", {\"column\": \"age\", \"minimum\": 0, \"required\": true}].";
+            return (Vec::new(), vec![error.with_hint(hint)]);
         };
-        let items: Vec<Value> = serde_json::from_str(fields).map_err(|_| no_array())?;
         let (mut read, mut errors): (Vec<Self>, Vec<FieldError>) = (Vec::new(), Vec::new());
         for (place, item) in items.into_iter().enumerate() {
             match Self::parse(item, place) {
@@ -131,7 +131,7 @@ impl ProfileField {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() { Ok(read) } else { Err(errors) }
+        (read, errors)
     }
 
     fn parse(item: Value, place: usize) -> Result<Self, FieldError> {
@@ -189,6 +189,11 @@ fn fault(
     FieldError { field: Some(field.into()), ..error }.with_hint(hint)
 }
 
+/// A key that is there with `null` is another thing than no key.
+fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
+}
+
 fn is_scalar(value: &Value) -> bool {
     value.is_string() || value.is_number() || value.is_boolean()
 }
@@ -203,14 +208,13 @@ mod tests {
     use super::*;
 
     fn faults(fields: &str) -> Vec<(String, String)> {
-        let errors = ProfileField::parse_all(fields).unwrap_err();
+        let (_, errors) = ProfileField::parse_all(fields);
         errors.into_iter().map(|error| (error.field.unwrap().into_owned(), error.message.into_owned())).collect()
     }
 
     #[test]
     fn a_bare_name_is_filled_from_the_key_of_that_name() {
-        let fields =
-            ProfileField::parse_all(r#"["first_name", {"column": "city", "path": ["address", "city"]}]"#).unwrap();
+        let (fields, _) = ProfileField::parse_all(r#"["first_name", {"column": "city", "path": ["address", "city"]}]"#);
         assert_eq!(fields[0].path(), ["first_name"]);
         assert_eq!(fields[0].source, FieldSource::UserMetadata);
         assert_eq!(fields[1].path(), ["address", "city"]);
@@ -218,8 +222,8 @@ mod tests {
 
     #[test]
     fn what_is_stored_reads_back_the_same_and_says_no_more_than_was_said() {
-        let text = r#"[{"column":"age","source":"app_metadata","key":"years","default":18,"required":true,"allowed":[18,19],"minimum":0,"maximum":"99","sync":true},{"column":"name"}]"#;
-        let fields = ProfileField::parse_all(text).unwrap();
+        let text = r#"[{"column":"age","source":"app_metadata","key":"years","default":18,"required":true,"allowed":[18,19],"minimum":0,"maximum":"99","sync":true},{"column":"name"},{"column":"zip","default":null}]"#;
+        let (fields, _) = ProfileField::parse_all(text);
         assert_eq!(serde_json::to_string(&fields).unwrap(), text);
     }
 
@@ -232,6 +236,13 @@ mod tests {
         assert_eq!(columns, ["p_fields[0]", "p_fields[1]", "b", "c", "d", "e", "f", "g", "h"]);
         assert!(faults("{}")[0].1.contains("not a JSON array"));
         assert!(faults(r#"[{"column": "b", "kee": "x"}]"#)[0].1.contains("kee"));
+    }
+
+    #[test]
+    fn a_malformed_field_does_not_hide_the_others() {
+        let (fields, errors) = ProfileField::parse_all(r#"["a", 7, {"column": "b"}]"#);
+        let columns: Vec<_> = fields.iter().map(|field| field.column.as_str()).collect();
+        assert_eq!((columns, errors.len()), (vec!["a", "b"], 1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use pgrx::prelude::*;
 
-use crate::pg::{NewUsers, configuration, updated_user};
+use crate::pg::{NewUsers, PgError, configuration, raise_on_return, updated_user};
 use crate::store::profile_filling;
 
 /// `SET lock_timeout`: a profile table that a migration has locked must not hold up sign-ups; the profile is then queued.
@@ -12,12 +12,12 @@ use crate::store::profile_filling;
     LANGUAGE c SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '400ms'
-    AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';
+    AS '@MODULE_PATHNAME@', 'registrar_handle_new_user';
 "#)]
 fn handle_new_user<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgHeapTupleError> {
-    NewUsers::of(trigger).for_each_batch(profile_filling::fill_new);
+    raising(NewUsers::of(trigger).for_each_batch(profile_filling::fill_new));
     // The result of an AFTER trigger is ignored.
     Ok(None)
 }
@@ -27,15 +27,22 @@ fn handle_new_user<'a>(
     LANGUAGE c SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '400ms'
-    AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';
+    AS '@MODULE_PATHNAME@', 'registrar_handle_user_update';
 "#)]
 fn handle_user_update<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgHeapTupleError> {
     if let Some((before, after)) = updated_user(trigger) {
-        profile_filling::follow(&before, &after);
+        raising(profile_filling::follow(&before, &after));
     }
     Ok(None)
+}
+
+/// What a profile table that blocks fails with is the failure of the sign-up.
+fn raising(outcome: Result<(), PgError>) {
+    if let Err(error) = outcome {
+        raise_on_return(error);
+    }
 }
 
 /// Makes every session forget what it remembers of a configuration table.

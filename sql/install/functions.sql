@@ -8,7 +8,8 @@ ALTER FUNCTION registrar.register_user_with_token(text, text, text, text, text, 
 ALTER FUNCTION registrar.resend_verification(text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.verify_email(text) OWNER TO registrar_owner;
 
--- In batches that commit, which only a procedure without SET can; whoever calls it runs it with the own rights.
+-- In batches that commit, which only a procedure without SET can; whoever calls it runs it with the own rights and search_path,
+-- so that every name in it says its schema.
 CREATE PROCEDURE registrar.backfill_profiles(
     p_batch integer DEFAULT 1000,
     p_table text DEFAULT NULL,
@@ -18,18 +19,19 @@ CREATE PROCEDURE registrar.backfill_profiles(
 LANGUAGE plpgsql
 AS $$
 DECLARE
-    batch jsonb;
-    after uuid;
+    batch pg_catalog.jsonb;
+    after pg_catalog.uuid;
 BEGIN
     LOOP
         batch := registrar.backfill_profiles_batch(after, p_batch, p_table);
-        IF NOT (batch -> 'success')::boolean THEN
-            RAISE EXCEPTION '%', batch ->> 'message' USING HINT = coalesce(batch #>> '{errors,0,hint}', '');
+        IF NOT pg_catalog.jsonb_extract_path_text(batch, 'success')::boolean THEN
+            RAISE EXCEPTION '%', pg_catalog.jsonb_extract_path_text(batch, 'message')
+                USING HINT = coalesce(pg_catalog.jsonb_extract_path_text(batch, 'errors', '0', 'hint'), '');
         END IF;
         COMMIT;
-        p_created := p_created + (batch #>> '{data,created}')::bigint;
-        p_failed := p_failed + (batch #>> '{data,failed}')::bigint;
-        after := (batch #>> '{data,next}')::uuid;
+        p_created := p_created OPERATOR(pg_catalog.+) pg_catalog.jsonb_extract_path_text(batch, 'data', 'created')::bigint;
+        p_failed := p_failed OPERATOR(pg_catalog.+) pg_catalog.jsonb_extract_path_text(batch, 'data', 'failed')::bigint;
+        after := pg_catalog.jsonb_extract_path_text(batch, 'data', 'next')::pg_catalog.uuid;
         EXIT WHEN after IS NULL;
     END LOOP;
 END

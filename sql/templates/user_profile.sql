@@ -18,7 +18,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION {touch}() IS 'Keeps updated_at.';
+COMMENT ON FUNCTION {touch}() IS 'Keeps updated_at; made by registrar.create_profile_table.';
 REVOKE ALL ON FUNCTION {touch}() FROM PUBLIC;
 CREATE TRIGGER touch BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION {touch}();
 

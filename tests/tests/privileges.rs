@@ -394,7 +394,7 @@ fn for_a_user_the_grants_and_policies_of_the_table_are_what_counts() {
     assert_eq!(ask(&mut back_end, "update_profile", own)["success"], true, "a back end has the rights of the owner");
 
     database.psql("DROP POLICY registrar_own_row_select ON public.user_profiles").unwrap();
-    assert_eq!(ask(&mut user, "get_profile", own)["errors"][0]["code"], "profile_not_found", "no policy shows the row");
+    assert_eq!(ask(&mut user, "get_profile", own)["errors"][0]["code"], "forbidden", "no policy shows the row");
     database.psql("REVOKE SELECT ON public.user_profiles FROM authenticated").unwrap();
     for function in ["get_profile", "get_profile_completion_status", "verify_user_profile", "get_user_profile_data"] {
         assert_eq!(ask(&mut user, function, own)["errors"][0]["code"], "forbidden", "{function}");

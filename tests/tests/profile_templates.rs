@@ -93,9 +93,14 @@ fn a_row_changed_by_anybody_tells_when() {
             "user_profiles" => "field_of_study",
             _ => "full_name",
         };
-        database.psql(&format!("UPDATE public.{table} SET {column} = 'x', updated_at = '2000-01-01'")).unwrap();
-        assert!(of_row("updated_at") > made, "{table}: nobody makes up the time");
+        database.psql(&format!("UPDATE public.{table} SET {column} = 'x'")).unwrap();
+        assert!(of_row("updated_at") > made, "{table}");
         assert_eq!(of_row("created_at"), made, "{table}");
+        database.psql(&format!("UPDATE public.{table} SET updated_at = '2000-01-01T00:00:00Z'")).unwrap();
+        assert!(of_row("updated_at").starts_with("2000-01-01"), "{table}: a row that is restored brings its own time");
+        let may_make_it_up =
+            format!("SELECT has_column_privilege('authenticated', 'public.{table}', 'updated_at', 'UPDATE')");
+        assert!(!one::<bool>(&mut database.admin().unwrap(), &may_make_it_up, &[]), "{table}: nobody else does");
     }
 }
 

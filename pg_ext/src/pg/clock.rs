@@ -35,6 +35,13 @@ impl From<Timestamp> for TimestampWithTimeZone {
     }
 }
 
+/// The transaction's number; `None` before it has written anything.
+pub(crate) fn transaction_id() -> Option<u32> {
+    // SAFETY: reads a variable of the backend.
+    let id = unsafe { pg_sys::GetTopTransactionIdIfAny() };
+    (id != pg_sys::InvalidTransactionId).then(|| id.into_inner())
+}
+
 /// When the transaction began: `now()` in SQL.
 pub(crate) fn transaction_start() -> Timestamp {
     // SAFETY: reads a variable of the backend; we are inside a transaction.

@@ -8,7 +8,7 @@ use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, pg_sys};
 
 /// A caught error; boxed, since errors are rare and every result would carry its size.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PgError(Box<Report>);
 
 impl Deref for PgError {
@@ -20,7 +20,7 @@ impl Deref for PgError {
 }
 
 /// What PostgreSQL said of an error.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Report {
     /// PostgreSQL's packed form of the SQLSTATE.
     code: i32,
@@ -40,6 +40,21 @@ impl PgError {
     /// The five characters of the SQLSTATE (PostgreSQL documentation, appendix A).
     pub(crate) fn sqlstate(&self) -> String {
         (0..5).map(|place| char::from(b'0' + u8::try_from((self.code >> (6 * place)) & 0x3F).unwrap_or(0))).collect()
+    }
+
+    /// PostgreSQL's packed form of the SQLSTATE.
+    pub(super) fn code(&self) -> i32 {
+        self.code
+    }
+
+    /// Whether a lock was not to be had in time.
+    pub(crate) fn is_lock_timeout(&self) -> bool {
+        self.sqlstate() == "55P03"
+    }
+
+    /// Whether a value is too large for something that PostgreSQL limits: an index, most likely.
+    pub(crate) fn is_limit_exceeded(&self) -> bool {
+        self.sqlstate() == "54000"
     }
 
     /// Whether the backend was told to stop: by a cancel request, a timeout or a shutdown. Such an error is obeyed.
@@ -76,7 +91,7 @@ impl PgError {
     /// index.
     pub(crate) fn is_of_data(&self) -> bool {
         let sqlstate = self.sqlstate();
-        sqlstate.starts_with("22") || sqlstate == "23514" || sqlstate == "54000"
+        sqlstate.starts_with("22") || sqlstate == "23514" || self.is_limit_exceeded()
     }
 
     /// The message, but for errors about a value (class 22), which quote it.

@@ -239,6 +239,11 @@ pub(crate) fn plain_text(text: &DatumWithOid<'_>) -> Option<String> {
     text.datum().and_then(|text| unsafe { String::from_datum(text.sans_lifetime(), false) })
 }
 
+/// Whether a parameter of type text has any.
+pub(crate) fn has_text(text: &DatumWithOid<'_>) -> bool {
+    read_text(text, |text| !text.is_empty()) == Some(true)
+}
+
 /// Bytes of a `jsonb` or text value, once decompressed.
 pub(crate) fn size(value: &DatumWithOid<'_>) -> usize {
     // SAFETY: the value is of a type of variable length.

@@ -8,6 +8,7 @@ mod error;
 mod identity;
 pub(crate) mod jsonb;
 mod new_users;
+mod raise;
 mod request;
 mod setting;
 mod subtransaction;
@@ -16,7 +17,7 @@ mod trap;
 mod user_row;
 
 pub(crate) use argument::{Name, Relation};
-pub(crate) use clock::{Timestamp, transaction_start};
+pub(crate) use clock::{Timestamp, transaction_id, transaction_start};
 pub(crate) use deferred::check_deferred_constraints;
 pub(crate) use error::PgError;
 pub(crate) use identity::{
@@ -24,6 +25,7 @@ pub(crate) use identity::{
 };
 pub(crate) use jsonb::Jsonb;
 pub(crate) use new_users::{NewUsers, updated_user};
+pub(crate) use raise::raise_on_return;
 pub(crate) use request::{request_claims, request_headers, set_response_status};
 pub(crate) use setting::{with_lock_timeout, with_search_path};
 pub(crate) use subtransaction::subtransaction;

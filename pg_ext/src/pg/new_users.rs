@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use pgrx::memcxt::PgMemoryContexts;
 use pgrx::{PgTrigger, pg_sys};
 
+use super::PgError;
 use super::user_row::{UserColumns, UserRow};
 
 /// Users handled at once: enough that what a batch costs by itself does not count, few enough to fit in memory.
@@ -20,8 +21,12 @@ impl<'t> NewUsers<'t> {
         Self { trigger: trigger.trigger_data() }
     }
 
-    /// Calls `work` with the users, in batches: those of the statement in a statement's trigger, the one of a row's.
-    pub(crate) fn for_each_batch(&self, mut work: impl FnMut(&[UserRow<'_>])) {
+    /// Calls `work` with the users, in batches: those of the statement in a statement's trigger, the one of a row's. Ends with the
+    /// first failure.
+    pub(crate) fn for_each_batch(
+        &self,
+        mut work: impl FnMut(&[UserRow<'_>]) -> Result<(), PgError>,
+    ) -> Result<(), PgError> {
         // SAFETY: PostgreSQL keeps the relation alive while the trigger runs.
         let descriptor = unsafe { (*self.trigger.tg_relation).rd_att };
         // SAFETY: as above.
@@ -31,13 +36,13 @@ impl<'t> NewUsers<'t> {
             let tuple = self.trigger.tg_trigtuple;
             // SAFETY: the tuple is a row of the relation; it is null where there is none.
             let user = (!tuple.is_null()).then(|| unsafe { columns.read(tuple, descriptor) }).flatten();
-            return user.iter().for_each(|user| work(std::slice::from_ref(user)));
+            return user.iter().try_for_each(|user| work(std::slice::from_ref(user)));
         }
         let mut transition = TransitionTable::open(rows, descriptor);
         // SAFETY: the tuplestore lives as long as the statement.
         if unsafe { pg_sys::tuplestore_tuple_count(rows) } == 1 {
             let users = transition.read(&columns, 1);
-            return users.iter().for_each(|user| work(std::slice::from_ref(user)));
+            return users.iter().try_for_each(|user| work(std::slice::from_ref(user)));
         }
         loop {
             // What belongs to a batch goes with it: a statement may insert millions.
@@ -45,13 +50,13 @@ impl<'t> NewUsers<'t> {
             let mut batch = || {
                 let users = transition.read(&columns, BATCH);
                 if !users.is_empty() {
-                    work(&users);
+                    work(&users)?;
                 }
-                users.len() < BATCH
+                Ok::<_, PgError>(users.len() < BATCH)
             };
-            // SAFETY: nothing of what the batch allocates outlives it.
-            if unsafe { context.switch_to(|_| batch()) } {
-                return;
+            // SAFETY: nothing of what the batch allocates outlives it: an error is Rust's own.
+            if unsafe { context.switch_to(|_| batch()) }? {
+                return Ok(());
             }
         }
     }

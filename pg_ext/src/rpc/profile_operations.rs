@@ -41,7 +41,7 @@ fn backfill_profiles_batch(
             let users = user_rows::page(client, p_after.map(from_pg_uuid), limit);
             let next = users.last().map(|user| user.id).filter(|_| i64::try_from(users.len()) == Ok(limit));
             let looked_at = users.len() as u64;
-            let (created, failed) = profile_filling::backfill(&table, users)?;
+            let (created, failed) = profile_filling::backfill(client, &table, users)?;
             let data = BackfillBatch { users: looked_at, created, failed, next, total };
             let message = format!("{created} profiles made").into();
             Ok(Done { status: 200, message, user_id: None, data })

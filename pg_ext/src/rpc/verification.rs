@@ -66,7 +66,7 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Pro
             let claims = users::claims(user_id, email, true, &pending.metadata).into();
             identities::replace(client, user_id, &claims, now);
             let confirmed = users::confirm_with_pending(client, user_id, &pending, &claims, now);
-            user_rows::of_ids(client, &[user_id]).iter().for_each(profile_filling::refill);
+            user_rows::of_ids(client, &[user_id]).iter().try_for_each(profile_filling::refill)?;
             confirmed
         }
         None => {

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit_log;
 mod columns;
+mod companion;
 mod deferrable;
 pub(crate) mod idempotency_keys;
 pub(crate) mod identities;

@@ -7,6 +7,7 @@ use pgrx::spi::{SpiClient, quote_identifier, quote_literal, quote_qualified_iden
 use registrar_core::{FieldError, FieldSource, ProfileField, nearest_name};
 use serde_json::{Value, json};
 
+use super::companion::Companion;
 use super::plans;
 use super::profile_fields::Field;
 use super::profile_tables::{self, OnFailure, ProfileTable};
@@ -56,14 +57,15 @@ pub(crate) fn attach(
         return Err(vec![fault("table", "Only its owner may attach a table.", fix)]);
     }
     let mut faults = faults_of_table(&found, attachment);
-    let fields = match ProfileField::parse_all(attachment.fields) {
-        Ok(fields) => fields,
-        Err(malformed) => {
-            faults.extend(malformed);
-            return Err(faults);
-        }
-    };
+    let (fields, malformed) = ProfileField::parse_all(attachment.fields);
+    faults.extend(malformed);
     faults.extend(faults_of_columns(&found, attachment.user_column, &fields));
+    let present = fields.iter().filter(|field| found.has_column(&field.column)).cloned().collect();
+    let present = profile_tables::fields_of(client, Some(attachment.table.0), present);
+    faults.extend(present.iter().flat_map(|field| faults_of_limits(field, found.owner)));
+    if found.has_completion() {
+        faults.extend(faults_of_schema(client, &found));
+    }
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -74,17 +76,26 @@ pub(crate) fn attach(
     let tables = pg::as_registrar(|| profile_tables::load(client));
     let is_it = |table: &&std::rc::Rc<ProfileTable>| (table.schema.as_str(), table.name.as_str()) == name;
     let table = tables.iter().find(is_it).expect("the table was attached just now");
-    let faults: Vec<_> = table.fields.iter().flat_map(faults_of_limits).collect();
-    if !faults.is_empty() {
-        return Err(faults);
+    if found.has_completion() {
+        pg::as_role(found.owner, || keep_completion(client, table));
     }
-    keep_completion(client, table, &found);
     Ok(json!({
         "table": table.display_name(),
         "user_column": table.user_column,
         "on_failure": attachment.on_failure,
         "fields": fields,
     }))
+}
+
+impl Found {
+    fn has_column(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// Whether the table has a column that tells whether a profile is complete.
+    fn has_completion(&self) -> bool {
+        self.columns.iter().any(|column| column.name == "profile_completed" && column.type_name == "boolean")
+    }
 }
 
 fn faults_of_table(found: &Found, attachment: &Attachment<'_>) -> Vec<FieldError> {
@@ -160,15 +171,48 @@ fn no_such_column(found: &Found, column: &str, user_column: &str) -> FieldError 
     fault(column, "There is no such column.", hint)
 }
 
-/// Whether the default, the allowed values and the bounds are of the column's type, and the default is allowed.
-fn faults_of_limits(field: &Field) -> Vec<FieldError> {
+/// What keeps `profile_completed` is a function of the owner's beside the table.
+fn faults_of_schema(client: &mut SpiClient<'_>, found: &Found) -> Vec<FieldError> {
+    let complete = Companion::of(&found.schema, &found.name, "complete");
+    let foreign = complete.is_foreign(client).then(|| complete.fault());
+    foreign.into_iter().chain(fault_of_rights(client, found)).collect()
+}
+
+fn fault_of_rights(client: &mut SpiClient<'_>, found: &Found) -> Option<FieldError> {
+    let may_create = "SELECT has_schema_privilege($1, n.oid, 'CREATE'), $1::regrole::text
+                      FROM pg_catalog.pg_namespace AS n WHERE n.nspname = $2";
+    let arguments = [found.owner.into(), found.schema.as_str().into()];
+    let row = plans::run_text(client, may_create, &[OIDOID, TEXTOID], &arguments).first();
+    let (may_create, owner) = row.get_two::<bool, String>().ok()?;
+    (may_create == Some(false)).then(|| {
+        let fix = format!(
+            "Fix: GRANT CREATE ON SCHEMA {} TO {};",
+            quote_identifier(&found.schema),
+            owner.unwrap_or_default()
+        );
+        fault("profile_completed", "The table's owner may not create the function that keeps it.", fix)
+    })
+}
+
+/// Whether the default, the allowed values and the bounds are of the column's type, and the default is allowed. A type may run code
+/// of its owner's: it runs with the rights of the table's.
+fn faults_of_limits(field: &Field, owner: Oid) -> Vec<FieldError> {
     if field.column().is_computed {
         return vec![fault(&field.spec.column, "PostgreSQL computes the column.", "Leave it out of the fields.")];
     }
+    if field.column().is_not_null && field.spec.default == Some(Value::Null) {
+        return vec![fault(
+            &field.spec.column,
+            "The column is NOT NULL, and the default is null.",
+            "Change one of them.",
+        )];
+    }
     let probe = subtransaction(|| {
         Spi::connect_mut(|client| {
-            pg::TrappedStatement::prepare(client, &field.probe(), &[]).execute(client, &[])?;
-            Ok::<_, PgError>(pg::first_returned(client).as_deref() == Some("t"))
+            pg::as_role(owner, || {
+                pg::TrappedStatement::prepare(client, &field.probe(), &[]).execute(client, &[])?;
+                Ok::<_, PgError>(pg::first_returned(client).as_deref() == Some("t"))
+            })
         })
     });
     let what = "default, allowed values, minimum or maximum";
@@ -188,17 +232,16 @@ fn faults_of_limits(field: &Field) -> Vec<FieldError> {
     }
 }
 
-/// Where the table has a column `profile_completed`, a trigger keeps it true exactly when the required fields are filled,
-/// whoever writes the row.
-fn keep_completion(client: &mut SpiClient<'_>, table: &ProfileTable, found: &Found) {
-    let has_column = |column: &FoundColumn| column.name == "profile_completed" && column.type_name == "boolean";
-    if !found.columns.iter().any(has_column) || table.field("profile_completed").is_some() {
+/// A trigger keeps the column `profile_completed` true exactly when the required fields are filled, whoever writes the row.
+fn keep_completion(client: &mut SpiClient<'_>, table: &ProfileTable) {
+    if table.field("profile_completed").is_some() {
         return;
     }
-    let filled: Vec<_> = table.required().map(|field| field.is_filled("NEW")).collect();
-    let complete = if filled.is_empty() { "true".to_owned() } else { filled.join(" AND ") };
-    let (quoted, function) =
-        (table.quoted(), quote_qualified_identifier(&table.schema, &format!("{}_complete", table.name)));
+    let complete = |row: &str| {
+        let filled: Vec<_> = table.required().map(|field| field.is_filled(row)).collect();
+        if filled.is_empty() { "true".to_owned() } else { filled.join(" AND ") }
+    };
+    let (quoted, function) = (table.quoted(), Companion::of(&table.schema, &table.name, "complete").quoted());
     let script = format!(
         "CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS {body};
          COMMENT ON FUNCTION {function}() IS 'Keeps profile_completed true exactly when the required fields are filled; made by registrar.attach_profile_table.';
@@ -207,8 +250,8 @@ fn keep_completion(client: &mut SpiClient<'_>, table: &ProfileTable, found: &Fou
              FOR EACH ROW EXECUTE FUNCTION {function}();
          UPDATE {quoted} AS profile SET profile_completed = NOT profile_completed
          WHERE profile_completed IS DISTINCT FROM ({now});",
-        body = quote_literal(format!("BEGIN NEW.profile_completed := {complete}; RETURN NEW; END")),
-        now = complete.replace("NEW.", "profile."),
+        body = quote_literal(format!("BEGIN NEW.profile_completed := {}; RETURN NEW; END", complete("NEW"))),
+        now = complete("profile"),
     );
     client.update(&script, None, &[]).expect("PostgreSQL either runs a script or raises");
 }
@@ -242,7 +285,7 @@ const FIND: &str = "
            a.attnotnull AND a.attidentity = '' AND d.oid IS NULL,
            EXISTS (
                SELECT FROM pg_catalog.pg_index AS i
-               WHERE i.indrelid = c.oid AND i.indisunique AND i.indpred IS NULL AND i.indisvalid
+               WHERE i.indrelid = c.oid AND i.indisunique AND i.indimmediate AND i.indpred IS NULL AND i.indisvalid
                    AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
            ),
            EXISTS (

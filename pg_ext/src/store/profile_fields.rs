@@ -25,7 +25,11 @@ pub(crate) struct Column {
     /// The type without its modifier: the assignment shall refuse what is too long, and a cast would cut it off.
     #[serde(rename = "type")]
     type_name: String,
+    /// The type with its modifier, where it has one.
+    modified_type: Option<String>,
     kind: Kind,
+    /// Whether the type is a domain, whose constraints only PostgreSQL knows.
+    is_domain: bool,
     /// Most characters, of a `varchar(n)`.
     max_length: Option<i64>,
     pub(crate) is_not_null: bool,
@@ -48,7 +52,9 @@ impl Column {
     pub(super) fn missing() -> Self {
         Self {
             type_name: "text".to_owned(),
+            modified_type: None,
             kind: Kind::Other,
+            is_domain: false,
             max_length: None,
             is_not_null: false,
             is_computed: false,
@@ -76,10 +82,12 @@ pub(crate) enum Misfit {
     Minimum,
     Maximum,
     Size,
+    /// Of the column's type, but not within its modifier, as of `varchar(5)[]` or `numeric(8, 2)`.
+    Modifier,
 }
 
 impl Misfit {
-    const CHECKED: [Misfit; 4] = [Misfit::Allowed, Misfit::Minimum, Misfit::Maximum, Misfit::Size];
+    const CHECKED: [Misfit; 5] = [Misfit::Allowed, Misfit::Minimum, Misfit::Maximum, Misfit::Size, Misfit::Modifier];
 
     pub(super) fn from_word(word: &str) -> Option<Self> {
         Self::CHECKED.into_iter().find(|misfit| misfit.as_word() == word)
@@ -93,6 +101,7 @@ impl Misfit {
             Self::Minimum => "minimum",
             Self::Maximum => "maximum",
             Self::Size => "size",
+            Self::Modifier => "modifier",
         }
     }
 }
@@ -163,6 +172,7 @@ impl Field {
                 && spec.maximum.as_ref().is_none_or(|bound| bound.as_i64().is_some_and(|most| size <= most))
         };
         match (self.column.kind, self.column.type_name.as_str()) {
+            _ if self.column.is_domain => false,
             (Kind::Text, _) => {
                 let characters = text.chars().count();
                 let is_short =
@@ -254,6 +264,18 @@ impl Field {
         conditions.into_iter().map(|(misfit, condition)| (misfit, format!("({condition}) IS NOT FALSE"))).collect()
     }
 
+    /// What holds where the column stores the value as it is, to be asked after a refusal. A cast to the modified type cuts texts
+    /// off, and refuses numbers.
+    pub(super) fn modifier_condition(&self, value: &str) -> Option<String> {
+        let modified = self.column.modified_type.as_deref()?;
+        let is_cut = matches!(self.column.kind, Kind::Text | Kind::Array);
+        Some(if is_cut {
+            format!("({value}::{modified} = {value}) IS NOT FALSE")
+        } else {
+            format!("({value}::{modified} IS NULL) IS NOT NULL")
+        })
+    }
+
     fn max_characters(&self) -> usize {
         let limit = self.column.max_length.and_then(|length| usize::try_from(length).ok());
         limit.unwrap_or(MAX_CHARACTERS)
@@ -282,6 +304,11 @@ impl Field {
             (value, Kind::Text) => (!value.is_string()).then_some(Misfit::Type),
             _ => None,
         }
+    }
+
+    /// That an index of the table cannot hold the value.
+    pub(crate) fn exceeds_index(&self) -> FieldError {
+        self.invalid("The value is too long for an index of the table.".to_owned(), None)
     }
 
     /// That the value violates a constraint of the table.
@@ -317,6 +344,10 @@ impl Field {
                 (format!("The text is longer than {} characters.", self.max_characters()), None)
             }
             Misfit::Size => (format!("The value is larger than {MAX_BYTES} bytes."), None),
+            Misfit::Modifier => {
+                let modified = self.column.modified_type.as_deref().unwrap_or(&self.column.type_name);
+                (format!("The value does not fit in {modified}."), None)
+            }
         };
         self.invalid(message, hint)
     }

@@ -1,15 +1,20 @@
 //! Profiles filled without anybody asking: for new users, for changed ones, for those that failed or were never filled.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys::BuiltinOid::TEXTOID;
 use pgrx::pg_sys::JSONBOID;
+use pgrx::spi::SpiClient;
 use registrar_core::FieldError;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::audit_log::{self, Action};
+use super::plans::Statement;
 use super::profile_fields::ValueFrom;
 use super::profile_statements::{Returning, Shape, Users, Write};
 use super::profile_tables::{self, OnFailure, ProfileTable};
@@ -18,8 +23,8 @@ use super::{profile_failures, profile_warnings};
 use crate::pg::{self, PgError, UserRow, jsonb, subtransaction};
 
 /// Fills every attached table for new users. What fails is recorded and leaves the user, and the other profiles, as they
-/// are: nothing but a request to stop, or a table that is to block, gets out of here.
-pub(crate) fn fill_new(users: &[UserRow<'_>]) {
+/// are: nothing but a request to stop, or the failure of a table that is to block, gets out of here.
+pub(crate) fn fill_new(users: &[UserRow<'_>]) -> Result<(), PgError> {
     for (place, table) in profile_tables::attached().iter().enumerate() {
         let is_wanted = place == 0 && handoff::is_wanted();
         let returning = if is_wanted { Returning::Row } else { Returning::Nothing };
@@ -27,10 +32,11 @@ pub(crate) fn fill_new(users: &[UserRow<'_>]) {
             match filled {
                 Ok(profile) if is_wanted => handoff::give(user.id, profile),
                 Ok(_) => {}
-                Err(error) => failed(user.id, table, error),
+                Err(error) => failed(user.id, table, error)?,
             }
         }
     }
+    Ok(())
 }
 
 /// The outcome for one user: what was returned of the profile, if anything.
@@ -44,8 +50,15 @@ fn fill<'u, 't>(
     returning: Returning,
 ) -> Vec<(&'u UserRow<'t>, Filled)> {
     let is_many = users.len() > 1 && !users.iter().any(|user| jsonb::is_string(&user.user_metadata));
-    if is_many && profiles::insert_all(table, users).is_ok() {
-        return Vec::new();
+    if is_many {
+        match profiles::insert_all(table, users) {
+            Ok(()) => return Vec::new(),
+            // Who waited for the lock once has waited for all.
+            Err(error) if error.is_lock_timeout() => {
+                return users.iter().map(|user| (user, Err(error.clone()))).collect();
+            }
+            Err(_) => {}
+        }
     }
     users.iter().map(|user| (user, fill_one(table, user, Write::Insert, returning))).collect()
 }
@@ -94,12 +107,11 @@ fn give_up_misfits(table: &ProfileTable, shape: &mut Shape, values: &Values<'_>,
     if !misfits.is_empty() {
         return misfits.into_iter().map(|(place, misfit)| table.fields[place].error(misfit)).collect();
     }
-    let columns = profiles::constrained_columns(table, error);
     let mut warnings = Vec::new();
-    for (place, field) in table.fields.iter().enumerate() {
-        if shape.fields[place].is_some() && columns.contains(&field.spec.column) {
-            shape.fields[place] = None;
-            warnings.push(field.violates(error.constraint.as_deref().unwrap_or_default()));
+    for (field, from) in table.fields.iter().zip(&mut shape.fields).filter(|(_, from)| from.is_some()) {
+        if let Some(warning) = profiles::blame(table, field, values, error) {
+            *from = None;
+            warnings.push(warning);
         }
     }
     warnings
@@ -107,14 +119,24 @@ fn give_up_misfits(table: &ProfileTable, shape: &mut Shape, values: &Values<'_>,
 
 /// Fills the profiles of a user again after a registration took effect: overwrites the fields that have a source, and
 /// forgets a failure that this mends.
-pub(crate) fn refill(user: &UserRow<'_>) {
-    each_recorded(user.id, |table| fill_one(table, user, Write::Refill, Returning::Nothing).map(drop));
+pub(crate) fn refill(user: &UserRow<'_>) -> Result<(), PgError> {
+    for table in profile_tables::attached().iter() {
+        let done = subtransaction(|| {
+            pg::with_lock_timeout(|| fill_one(table, user, Write::Refill, Returning::Nothing))?;
+            Spi::connect_mut(|client| profile_failures::resolve(client, user.id, table));
+            Ok(())
+        });
+        if let Err(error) = done {
+            failed(user.id, table, error)?;
+        }
+    }
+    Ok(())
 }
 
-/// Lets the fields marked `sync` follow a change of the user; all that have a source where an anonymous user became a
+/// Lets the fields marked `sync` follow a change of the user; all that have a source where an anonymous user becomes a
 /// permanent one.
-pub(crate) fn follow(before: &UserRow<'_>, after: &UserRow<'_>) {
-    let became_permanent = before.is_anonymous && !after.is_anonymous;
+pub(crate) fn follow(before: &UserRow<'_>, after: &UserRow<'_>) -> Result<(), PgError> {
+    let became_permanent = becomes_permanent(before, after);
     let null = || DatumWithOid::null_oid(JSONBOID);
     let (old, new) = (Values::of(before, null()), Values::of(after, null()));
     for table in profile_tables::attached().iter() {
@@ -130,9 +152,31 @@ pub(crate) fn follow(before: &UserRow<'_>, after: &UserRow<'_>) {
             continue;
         }
         if let Err(error) = update(table, &new, changed) {
-            failed(after.id, table, error);
+            failed(after.id, table, error)?;
         }
     }
+    Ok(())
+}
+
+thread_local! {
+    /// Who ceased to be anonymous, in which transaction.
+    static PERMANENT: RefCell<(Option<u32>, HashSet<Uuid>)> = RefCell::default();
+}
+
+/// Supabase Auth takes two statements of one transaction for it, now the one first and now the other: the user ceases to be
+/// anonymous, and has an address or a number.
+fn becomes_permanent(before: &UserRow<'_>, after: &UserRow<'_>) -> bool {
+    let transaction = pg::transaction_id();
+    PERMANENT.with_borrow_mut(|(known, users)| {
+        if *known != transaction {
+            (*known, *users) = (transaction, HashSet::new());
+        }
+        let has_contact = |user: &UserRow<'_>| jsonb::has_text(&user.email) || jsonb::has_text(&user.phone);
+        if before.is_anonymous && (!after.is_anonymous || has_contact(after) && !has_contact(before)) {
+            users.insert(after.id);
+        }
+        users.contains(&after.id)
+    })
 }
 
 /// Overwrites fields of a profile; one whose new value does not fit keeps the old one, with a warning.
@@ -165,23 +209,16 @@ fn update(table: &ProfileTable, values: &Values<'_>, fields: Vec<Option<ValueFro
     Ok(())
 }
 
-/// Runs `work` for each attached table: what fails is recorded, what goes well resolves an earlier failure.
-fn each_recorded(user_id: Uuid, work: impl Fn(&ProfileTable) -> Result<(), PgError>) {
-    for table in profile_tables::attached().iter() {
-        let done = subtransaction(|| {
-            pg::with_lock_timeout(|| work(table))?;
-            Spi::connect_mut(|client| profile_failures::resolve(client, user_id, table));
-            Ok(())
-        });
-        if let Err(error) = done {
-            failed(user_id, table, error);
-        }
-    }
-}
-
 /// Makes the profiles of those of the users who have none, and queues what fails, whatever the table's policy: nobody is
 /// signing up. Returns how many were made and how many failed.
-pub(crate) fn backfill(table: &ProfileTable, users: Vec<UserRow<'_>>) -> Result<(u64, u64), PgError> {
+///
+/// Another backfill of the table is waited for: what it makes is not seen before it commits, and would be made twice.
+pub(crate) fn backfill(
+    client: &mut SpiClient<'_>,
+    table: &ProfileTable,
+    users: Vec<UserRow<'_>>,
+) -> Result<(u64, u64), PgError> {
+    LOCK_BACKFILL.run(client, &[table.display_name().into()]);
     let missing = profiles::without(table, users)?;
     let mut failures = 0;
     pg::with_lock_timeout(|| {
@@ -195,10 +232,24 @@ pub(crate) fn backfill(table: &ProfileTable, users: Vec<UserRow<'_>>) -> Result<
     Ok((missing.len() as u64 - failures, failures))
 }
 
-/// Tries a queued failure again; `Err` holds the reason why it fails still.
+static LOCK_BACKFILL: Statement = Statement::new(
+    "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('registrar.backfill ' || $1, 0))",
+    &[TEXTOID],
+);
+
+/// Tries a queued failure again; `Err` holds the reason why it fails still. Whoever has a profile by now failed to follow a change,
+/// or was given it by hand: the fields marked `sync` are written.
 pub(crate) fn retry(table: &ProfileTable, user: &UserRow<'_>) -> Result<(), PgError> {
+    let work = || match profiles::read(table, user.id) {
+        None => fill_one(table, user, Write::InsertIfMissing, Returning::Nothing).map(drop),
+        Some(_) => {
+            let values = Values::of(user, DatumWithOid::null_oid(JSONBOID));
+            let synced = table.fields.iter().map(|field| field.spec.sync.then_some(ValueFrom::Source)).collect();
+            update(table, &values, synced)
+        }
+    };
     let retried = subtransaction(|| {
-        pg::with_lock_timeout(|| fill_one(table, user, Write::InsertIfMissing, Returning::Nothing))?;
+        pg::with_lock_timeout(work)?;
         Spi::connect_mut(|client| profile_failures::resolve(client, user.id, table));
         Ok(())
     });
@@ -215,12 +266,14 @@ pub(crate) fn retry(table: &ProfileTable, user: &UserRow<'_>) -> Result<(), PgEr
     retried
 }
 
-fn failed(user_id: Uuid, table: &ProfileTable, error: PgError) {
+/// What the table's policy makes of a failure.
+fn failed(user_id: Uuid, table: &ProfileTable, error: PgError) -> Result<(), PgError> {
     match table.on_failure {
         OnFailure::Queue => record_failure(user_id, table, &error),
-        OnFailure::Block => error.raise(),
+        OnFailure::Block => return Err(error),
         OnFailure::Ignore => {}
     }
+    Ok(())
 }
 
 /// The failure's row, or where even that fails a warning in the server's log: the sign-up stands in any case.

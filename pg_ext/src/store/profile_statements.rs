@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pgrx::pg_sys::{JSONBARRAYOID, JSONBOID, Oid, TEXTARRAYOID, TEXTOID, UUIDARRAYOID, UUIDOID};
 use pgrx::spi::{quote_identifier, quote_literal, quote_qualified_identifier};
 
-use super::profile_fields::{Field, ValueFrom};
+use super::profile_fields::{Field, Misfit, ValueFrom};
 use super::profile_tables::ProfileTable;
 
 /// What is done with a profile.
@@ -149,12 +149,14 @@ impl ProfileTable {
         }
     }
 
-    /// The query for why one field's value does not fit: a word of [`Misfit`](super::profile_fields::Misfit), or NULL where
+    /// The query for why one field's value does not fit: a word of [`Misfit`], or NULL where
     /// it does. That it is not of the column's type shows by the query's failing.
     pub(super) fn diagnosis(&self, field: &Field, from: ValueFrom) -> String {
+        let modifier = field.modifier_condition("made.value").map(|condition| (Misfit::Modifier, condition));
         let cases: String = field
             .conditions("made.value", true)
             .into_iter()
+            .chain(modifier)
             .map(|(misfit, condition)| format!("WHEN NOT ({condition}) THEN '{}' ", misfit.as_word()))
             .collect();
         let value = field.value(from);

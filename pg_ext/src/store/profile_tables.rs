@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::rc::Rc;
 
 use pgrx::Spi;
-use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID};
+use pgrx::pg_sys::BuiltinOid::{JSONBOID, OIDOID, TEXTOID};
 use pgrx::pg_sys::{Oid, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::{ErrorCode, FieldError, ProfileField};
@@ -145,13 +145,15 @@ pub(crate) fn attached() -> Rc<Vec<Rc<ProfileTable>>> {
     })
 }
 
-/// The attached table of that name, with or without its schema; the primary one where none is named.
+/// The attached table of that name, with or without its schema, quoted or not; the primary one where none is named.
 pub(crate) fn named(name: Option<&str>) -> Option<Rc<ProfileTable>> {
     let tables = attached();
     let found = match name {
         None => tables.first(),
         Some(name) => {
-            let is_named = |table: &&Rc<ProfileTable>| table.name == name || table.display_name() == name;
+            let is_named = |table: &&Rc<ProfileTable>| {
+                table.name == name || table.display_name() == name || table.quoted() == name
+            };
             tables.iter().find(is_named)
         }
     };
@@ -161,7 +163,7 @@ pub(crate) fn named(name: Option<&str>) -> Option<Rc<ProfileTable>> {
 // Ordered by position: the first is the primary one. A table or column that is gone keeps its row: writing the profile then
 // fails with a reason that names it.
 static ALL: Statement = Statement::new(
-    "SELECT p.schema_name::text, p.table_name::text, p.user_column::text, p.on_failure, p.fields::text, key.name, columns.found
+    "SELECT p.schema_name::text, p.table_name::text, p.user_column::text, p.on_failure, p.fields::text, key.name, c.oid
      FROM registrar_private.profile_tables AS p
      LEFT JOIN pg_catalog.pg_namespace AS n ON n.nspname = p.schema_name
      LEFT JOIN pg_catalog.pg_class AS c ON c.relnamespace = n.oid AND c.relname = p.table_name
@@ -171,25 +173,29 @@ static ALL: Statement = Statement::new(
          JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
          WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1
      ) AS key ON true
-     LEFT JOIN LATERAL (
-         SELECT jsonb_object_agg(a.attname, jsonb_build_object(
-             'type', format_type(a.atttypid, NULL),
-             'kind', CASE
-                 WHEN t.typcategory = 'A' THEN 'array'
-                 WHEN t.typname IN ('json', 'jsonb') THEN 'json'
-                 WHEN t.typcategory = 'S' AND t.typtype <> 'd' THEN 'text'
-                 ELSE 'other'
-             END,
-             'max_length', CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
-             'is_not_null', a.attnotnull,
-             'is_computed', a.attgenerated <> '' OR a.attidentity <> ''
-         ))::text AS found
-         FROM pg_catalog.pg_attribute AS a
-         JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
-         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-     ) AS columns ON true
      ORDER BY p.position",
     &[],
+);
+
+static COLUMNS: Statement = Statement::new(
+    "SELECT jsonb_object_agg(a.attname, jsonb_build_object(
+         'type', format_type(a.atttypid, NULL),
+         'modified_type', CASE WHEN a.atttypmod <> -1 THEN format_type(a.atttypid, a.atttypmod) END,
+         'kind', CASE
+             WHEN t.typcategory = 'A' THEN 'array'
+             WHEN t.typname IN ('json', 'jsonb') THEN 'json'
+             WHEN t.typcategory = 'S' THEN 'text'
+             ELSE 'other'
+         END,
+         'is_domain', t.typtype = 'd',
+         'max_length', CASE WHEN t.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN a.atttypmod - 4 END,
+         'is_not_null', a.attnotnull,
+         'is_computed', a.attgenerated <> '' OR a.attidentity <> ''
+     ))::text
+     FROM pg_catalog.pg_attribute AS a
+     JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
+     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped",
+    &[OIDOID],
 );
 
 static DEFAULTS: Statement = Statement::new(
@@ -210,17 +216,13 @@ pub(super) fn load(client: &mut SpiClient<'_>) -> Vec<Rc<ProfileTable>> {
             continue;
         };
         let on_failure = text(4).as_deref().and_then(OnFailure::from_word).unwrap_or(OnFailure::Queue);
-        let specs = ProfileField::parse_all(&fields).unwrap_or_else(|errors| {
-            pgrx::warning!("the fields of the profile table {schema}.{name} cannot be read: {}", errors[0].message);
-            Vec::new()
-        });
-        let columns = columns(text(7).as_deref());
-        let field = |spec: ProfileField| {
-            let column = columns.get(&spec.column).cloned().unwrap_or_else(Column::missing);
-            Field::new(spec, column)
-        };
+        let (specs, errors) = ProfileField::parse_all(&fields);
+        if let [error, ..] = &errors[..] {
+            pgrx::warning!("a field of the profile table {schema}.{name} cannot be read: {}", error.message);
+        }
+        let relation = row.get::<Oid>(7).ok().flatten();
         tables.push(Rc::new(ProfileTable {
-            fields: specs.into_iter().map(field).collect(),
+            fields: fields_of(client, relation, specs),
             primary_key: text(6).unwrap_or_else(|| user_column.clone()),
             schema,
             name,
@@ -235,8 +237,17 @@ pub(super) fn load(client: &mut SpiClient<'_>) -> Vec<Rc<ProfileTable>> {
     tables
 }
 
-fn columns(json: Option<&str>) -> HashMap<String, Column> {
-    json.map(|json| serde_json::from_str(json).expect("the query makes what Column reads")).unwrap_or_default()
+/// The fields with the columns that the table has; it has none where it is gone.
+pub(super) fn fields_of(client: &mut SpiClient<'_>, relation: Option<Oid>, specs: Vec<ProfileField>) -> Vec<Field> {
+    let json: Option<String> =
+        relation.and_then(|relation| COLUMNS.run(client, &[relation.into()]).first().get_one().ok().flatten());
+    let columns: HashMap<String, Column> =
+        json.map(|json| serde_json::from_str(&json).expect("the query makes what Column reads")).unwrap_or_default();
+    let field = |spec: ProfileField| {
+        let column = columns.get(&spec.column).cloned().unwrap_or_else(Column::missing);
+        Field::new(spec, column)
+    };
+    specs.into_iter().map(field).collect()
 }
 
 static ATTACH: Statement = Statement::new(

@@ -6,6 +6,7 @@ use registrar_core::{FieldError, ProfileField, nearest_name};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::companion::Companion;
 use super::plans;
 use super::profile_attaching::{self, Attachment};
 use crate::pg::Relation;
@@ -77,16 +78,14 @@ pub(crate) fn create(
         (options.schema.as_deref().unwrap_or("public"), options.name.as_deref().unwrap_or(template.name));
     let table = quote_qualified_identifier(schema, name);
     if relation(client, &table).is_none() {
-        let within = |suffix: &str| quote_qualified_identifier(schema, &format!("{name}_{suffix}"));
-        let script = template.script.replace("{table}", &table).replace("{touch}", &within("touch"));
+        let touch = Companion::of(schema, name, "touch");
+        if touch.is_foreign(client) {
+            return Err(vec![touch.fault()]);
+        }
+        let script = template.script.replace("{table}", &table).replace("{touch}", &touch.quoted());
         client.update(&script, None, &[]).expect("PostgreSQL either runs a script or raises");
     }
     let relation = relation(client, &table).expect("the table was made just now");
-    for (column, default) in &options.defaults {
-        let default = literal(default);
-        let alter = format!("ALTER TABLE {table} ALTER COLUMN {} SET DEFAULT {default}", quote_identifier(column));
-        client.update(&alter, None, &[]).expect("PostgreSQL either runs a statement or raises");
-    }
     let attachment = Attachment {
         table: relation,
         user_column: template.user_column,
@@ -94,13 +93,19 @@ pub(crate) fn create(
         on_failure: options.on_failure.as_deref().unwrap_or("queue"),
     };
     profile_attaching::attach(client, &attachment, caller)?;
+    // Also for whoever inserts a row by hand. That the columns take them is known by now.
+    for (column, default) in &options.defaults {
+        let default = literal(default);
+        let alter = format!("ALTER TABLE {table} ALTER COLUMN {} SET DEFAULT {default}", quote_identifier(column));
+        client.update(&alter, None, &[]).expect("PostgreSQL either runs a statement or raises");
+    }
     Ok(format!("{schema}.{name}"))
 }
 
 impl Template {
     /// The template's fields with the options' in place.
     fn fields_with(&self, options: &Options) -> Result<Vec<ProfileField>, Vec<FieldError>> {
-        let mut fields = ProfileField::parse_all(self.fields)?;
+        let (mut fields, _) = ProfileField::parse_all(self.fields);
         let known: Vec<String> = fields.iter().map(|field| field.column.clone()).collect();
         let named = options.defaults.keys().chain(options.required.iter().flatten());
         let unknown: Vec<_> = named.filter(|name| !known.contains(name)).map(|name| no_field(name, &known)).collect();
@@ -111,6 +116,7 @@ impl Template {
             if let Some(required) = &options.required {
                 field.required = required.contains(&field.column);
             }
+            field.default = options.defaults.get(&field.column).cloned();
         }
         Ok(fields)
     }

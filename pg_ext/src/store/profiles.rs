@@ -9,7 +9,7 @@ use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::BuiltinOid;
 use pgrx::pg_sys::{JSONBOID, Oid, TEXTOID, UUIDARRAYOID, UUIDOID};
 use pgrx::spi::SpiClient;
-use registrar_core::FieldSource;
+use registrar_core::{FieldError, FieldSource};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -261,13 +261,45 @@ static CONSTRAINED: Statement = Statement::new(
     &[BuiltinOid::TEXTOID, BuiltinOid::TEXTOID, BuiltinOid::TEXTOID],
 );
 
+// Of expressions, the columns that they are made of.
+static INDEXED: Statement = Statement::new(
+    "SELECT DISTINCT a.attname::text
+     FROM pg_catalog.pg_index AS i
+     JOIN pg_catalog.pg_depend AS d
+         ON d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass
+             AND d.refobjid = i.indrelid
+     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND (a.attnum = d.refobjsubid OR a.attnum = ANY (i.indkey))
+     WHERE i.indrelid = (
+             SELECT t.oid FROM pg_catalog.pg_class AS t JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace
+             WHERE n.nspname = $1 AND t.relname = $2
+         )",
+    &[BuiltinOid::TEXTOID, BuiltinOid::TEXTOID],
+);
+
+/// Longest text that any index holds, in bytes: a third of a page, uncompressed.
+const INDEXABLE: usize = 2_600;
+
+/// Why a field is to blame for a refusal that names no value: it is in the constraint that was violated, or too long for an index.
+pub(crate) fn blame(table: &ProfileTable, field: &Field, values: &Values<'_>, error: &PgError) -> Option<FieldError> {
+    if error.is_limit_exceeded() {
+        let is_long = || values.text(field).is_some_and(|text| jsonb::size(&text) > INDEXABLE);
+        let is_indexed = || names(&INDEXED, &[table.schema.as_str().into(), table.name.as_str().into()]);
+        return (is_long() && is_indexed().contains(&field.spec.column)).then(|| field.exceeds_index());
+    }
+    let constraint = error.constraint.as_deref()?;
+    constrained_columns(table, error).contains(&field.spec.column).then(|| field.violates(constraint))
+}
+
 /// The columns that the constraint is on which an error names.
 pub(crate) fn constrained_columns(table: &ProfileTable, error: &PgError) -> Vec<String> {
     let Some(constraint) = error.constraint.as_deref() else { return Vec::new() };
+    names(&CONSTRAINED, &[table.schema.as_str().into(), table.name.as_str().into(), constraint.into()])
+}
+
+fn names(statement: &'static Statement, arguments: &[DatumWithOid<'_>]) -> Vec<String> {
     let columns = subtransaction(|| {
         Ok::<_, PgError>(Spi::connect_mut(|client| {
-            let arguments = [table.schema.as_str().into(), table.name.as_str().into(), constraint.into()];
-            CONSTRAINED.run(client, &arguments).filter_map(|row| row.get(1).ok().flatten()).collect()
+            statement.run(client, arguments).filter_map(|row| row.get(1).ok().flatten()).collect()
         }))
     });
     columns.unwrap_or_default()
