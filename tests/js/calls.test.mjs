@@ -103,6 +103,13 @@ const BACK_END = {
     const unknown = await call(backEnd, 'resend_verification', { p_email: newEmail() })
     refused(unknown, 404, 'email: user_not_found')
   },
+  async doctor() {
+    const { data: rows, error } = await call(backEnd, 'doctor')
+    assert.equal(error, null)
+    assert.deepEqual(Object.keys(rows[0]).sort(), ['check', 'finding', 'fix_sql', 'object', 'severity', 'why'])
+    const wrong = rows.filter(({ severity }) => severity === 'error')
+    assert.deepEqual(wrong, [], 'a database that @supabase/lite and registrar have set up is healthy')
+  },
   async error_codes() {
     const { data: codes, error } = await call(backEnd, 'error_codes')
     assert.equal(error, null)
@@ -167,7 +174,10 @@ const BACK_END = {
 }
 
 /** What is the business of whoever owns the database or a table, and no API role's. */
-const OWNERS = ['attach_profile_table', 'build_info', 'create_profile_table', 'detach_profile_table', 'setup']
+const OWNERS = [
+  'attach_profile_table', 'build_info', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
+  'migration_sql', 'setup', 'withdraw_relation',
+]
 
 /** The functions of the schema `registrar` with the parameters that a call must have, and the roles that may execute each. */
 const functions = await sql`
