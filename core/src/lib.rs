@@ -5,6 +5,8 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod build_info;
+mod doctor;
 mod email;
 mod envelope;
 mod error_code;
@@ -20,6 +22,8 @@ mod registration;
 mod token;
 mod verification;
 
+pub use build_info::BuildInfo;
+pub use doctor::{Finding, Severity};
 pub use email::Email;
 pub use envelope::Envelope;
 pub use error_code::ErrorCode;

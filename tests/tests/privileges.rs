@@ -21,9 +21,10 @@ const OWN_PROFILE: [&str; 6] = [
 ];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 12] = [
+const BACK_END: [&str; 13] = [
     "backfill_profiles",
     "backfill_profiles_batch",
+    "build_info",
     "create_profiles",
     "error_codes",
     "export_profiles",
