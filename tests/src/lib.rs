@@ -21,6 +21,7 @@ mod postgres;
 mod private_copy;
 mod profile_failure;
 mod profile_table;
+mod program_run;
 mod row_counts;
 mod rpc;
 mod scratch;
@@ -42,6 +43,7 @@ pub use own_database::{
 pub use postgres::{DEFAULT_MAJOR, Installation, Package, SUPPORTED_MAJORS, target_directory};
 pub use profile_failure::ProfileFailure;
 pub use profile_table::try_attach;
+pub use program_run::{Program, ProgramRun};
 pub use row_counts::RowCounts;
 pub use rpc::{Answer, Http, Rpc};
 pub use scratch::{Scratch, sweep};

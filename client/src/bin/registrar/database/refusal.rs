@@ -98,7 +98,7 @@ impl Refusal {
         match error.code() {
             // PostgreSQL's own hint on these is about types of arguments.
             &SqlState::INVALID_SCHEMA_NAME | &SqlState::UNDEFINED_FUNCTION | &SqlState::UNDEFINED_TABLE => {
-                "Run registrar setup, which installs or updates the extension."
+                "Run registrar setup. Where that was done, the extension's files on the server are older than this program."
             }
             _ if error.hint().is_some() => error.hint().unwrap_or_default(),
             &SqlState::INVALID_PASSWORD | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use registrar_client::Finding;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::asking::{Answer, ask};
 use super::faults;
@@ -36,8 +37,10 @@ pub(super) struct Mended {
 }
 
 impl Mended {
-    pub(super) fn has_failed(&self) -> bool {
-        self.error.is_some()
+    /// The failure as an entry of `errors`, where there was one.
+    pub(super) fn failure(&self) -> Option<Value> {
+        let message = self.error.as_ref()?;
+        Some(json!({"field": self.object, "code": self.check, "message": message, "hint": null}))
     }
 }
 

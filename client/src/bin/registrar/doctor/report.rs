@@ -13,8 +13,8 @@ use crate::severity_table::{SeverityTable, width};
 use crate::statements::split;
 
 const UNHEALTHY: u8 = 10;
-const HINT: &str =
-    "Run registrar doctor --fix, which shows each statement and asks; docs/troubleshooting.md tells of every finding.";
+const TO_FIX: &str = "Run registrar doctor --fix, which shows each statement and asks before it is run.";
+const TO_READ: &str = "docs/troubleshooting.md tells of each finding what to do.";
 
 /// Prints the findings; those of severity error, and statements that failed, make it a failure.
 pub(super) fn print(
@@ -25,18 +25,22 @@ pub(super) fn print(
 ) -> Result<(), Failure> {
     let (summary, data) = (summary(findings), data(findings, mended.as_deref()));
     let errors: Vec<_> = findings.iter().filter(|finding| finding.severity >= Severity::Error).map(detail).collect();
-    let failed = mended.iter().flatten().filter(|mended| mended.has_failed()).count();
+    let failed: Vec<_> = mended.iter().flatten().filter_map(Mended::failure).collect();
     if format == Format::Table {
         output::write(&text(findings, all, width()))?;
         output::write(&format!("{summary}\n"))?;
     }
+    // Who has just been asked need not be sent there again.
+    let hint =
+        if mended.is_none() && findings.iter().any(|finding| finding.fix_sql.is_some()) { TO_FIX } else { TO_READ };
     let failure = |exit_code, message, details| {
-        Err(Failure::Examination { exit_code, message, hint: HINT.to_owned(), details, data: data.clone() })
+        Err(Failure::Examination { exit_code, message, hint: hint.to_owned(), details, data: data.clone() })
     };
-    match (errors.len(), failed, format) {
+    match (errors.len(), failed.len(), format) {
         (0, 0, Format::Json) => output::print_json(&Envelope::success(summary, data)),
         (0, 0, Format::Table) => Ok(()),
-        (0, failed, _) => failure(1, format!("The statements for {failed} of the findings failed."), Vec::new()),
+        (0, 1, _) => failure(1, "A finding could not be mended.".to_owned(), failed),
+        (0, several, _) => failure(1, format!("{several} findings could not be mended."), failed),
         (1, ..) => failure(UNHEALTHY, "There is one finding of severity error.".to_owned(), errors),
         (several, ..) => failure(UNHEALTHY, format!("There are {several} findings of severity error."), errors),
     }
@@ -101,6 +105,7 @@ fn text(findings: &[Finding], all: bool, width: Option<u16>) -> String {
     for finding in shown.into_iter().filter(|finding| finding.severity > Severity::Ok) {
         text.push_str(&remedy(finding));
     }
+    text.push('\n');
     text
 }
 
@@ -168,6 +173,7 @@ error key public.profiles
 notice index public.profiles
   It costs sign-ups.
   No statement can decide this; docs/troubleshooting.md tells what to do.
+
 ";
         assert_eq!(text(&findings(), false, None), expected);
         assert_eq!(summary(&findings()), "1 error, 1 notice; checks that found nothing: 1.");

@@ -22,10 +22,13 @@ SELECT pg_catalog.json_build_object(
         SELECT pg_catalog.quote_ident(r.rolname)
         FROM pg_catalog.pg_database AS d
         JOIN pg_catalog.pg_roles AS r ON r.oid = d.datdba
+        JOIN pg_catalog.pg_namespace AS auth ON auth.nspname = 'auth'
+        JOIN pg_catalog.pg_class AS users ON users.relnamespace = auth.oid AND users.relname = 'users'
+        JOIN pg_catalog.pg_namespace AS public ON public.nspname = 'public'
         WHERE d.datname = pg_catalog.current_database() AND r.rolname <> current_user
-            AND pg_catalog.has_schema_privilege(r.oid, pg_catalog.to_regnamespace('public'), 'CREATE')
-            AND pg_catalog.has_schema_privilege(r.oid, pg_catalog.to_regnamespace('auth'), 'USAGE')
-            AND pg_catalog.has_table_privilege(r.oid, pg_catalog.to_regclass('auth.users'), 'REFERENCES')
+            AND pg_catalog.has_schema_privilege(r.oid, public.oid, 'CREATE')
+            AND pg_catalog.has_schema_privilege(r.oid, auth.oid, 'USAGE')
+            AND pg_catalog.has_table_privilege(r.oid, users.oid, 'REFERENCES')
     ),
     'authenticator', (
         SELECT pg_catalog.json_build_object(
@@ -48,6 +51,15 @@ SELECT pg_catalog.json_build_object(
         WHERE r.rolname = 'authenticator'
     ),
     'schemas', (SELECT pg_catalog.json_agg(n.nspname ORDER BY n.nspname) FROM pg_catalog.pg_namespace AS n)
+)::pg_catalog.text";
+
+/// Whether they can be listed: whoever only wants to see what would be run may have no right to.
+const HAS_PROFILE_TABLES: &str = "
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'registrar' AND c.relname = 'profile_tables'
+        AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
 )::pg_catalog.text";
 
 const PROFILE_TABLES: &str = "
@@ -112,8 +124,7 @@ impl State {
     pub(super) async fn read(database: &Database) -> Result<Self, Failure> {
         let what = "The state of the database cannot be read";
         let mut state: Self = database.document(what, STATE, &[]).await?;
-        let has_registrar = "SELECT (pg_catalog.to_regclass('registrar.profile_tables') IS NOT NULL)::pg_catalog.text";
-        if database.document(what, has_registrar, &[]).await? {
+        if database.document(what, HAS_PROFILE_TABLES, &[]).await? {
             state.profile_tables = database.documents(what, PROFILE_TABLES, &[]).await?;
         }
         Ok(state)
