@@ -13,7 +13,7 @@ pub struct Finding {
     pub object: Option<String>,
     /// What is the case, in a sentence.
     pub finding: String,
-    /// What comes of it; `None` where the check found nothing.
+    /// What happens to whoever lives with it; may be `None` where the check found nothing.
     pub why: Option<String>,
     /// Complete statements that mend it, each to be run on its own and outside of a transaction block; `None` where only a person can
     /// decide, or where there is nothing to mend.
@@ -27,11 +27,11 @@ pub struct Finding {
 pub enum Severity {
     /// The check found nothing.
     Ok,
-    /// Worth knowing, and harmless.
+    /// Worth knowing; nothing is wrong.
     Notice,
-    /// Harmless today; it will cost somebody something one day.
+    /// Something will go wrong, or is protected less than it should be.
     Warning,
-    /// Users or their data are lost, locked out, or open to others.
+    /// Something is wrong now: sign-ups fail, data are lost or open to others.
     Error,
     /// A severity that this version does not know, taken for the worst: the other end is newer. Update to learn more.
     #[serde(other)]

@@ -20,6 +20,7 @@ mod profile;
 mod profile_field;
 mod registration;
 mod token;
+mod trigger_body;
 mod verification;
 
 pub use build_info::BuildInfo;
@@ -40,4 +41,5 @@ pub use profile::{
 pub use profile_field::{Bound, FieldSource, ProfileField, nearest_name};
 pub use registration::{NewRegistration, RegisterRequest, Registration, Rules, UserSummary, Verification};
 pub use token::{Token, TokenHash};
+pub use trigger_body::{TriggerBody, WriteKind, WrittenTable};
 pub use verification::{Resent, Verified};

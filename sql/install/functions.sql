@@ -103,6 +103,16 @@ COMMENT ON FUNCTION registrar.backfill_profiles_batch(uuid, integer, text) IS
     'Gives those of the next p_limit users after p_after a profile who have none. 200 done; 403 forbidden.';
 COMMENT ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) IS
     'Gives every user without a profile one, in batches of p_batch that commit; may be called again after it was stopped. Counts what it made and what failed.';
+COMMENT ON FUNCTION registrar.doctor() IS
+    'What is wrong with users, profiles, triggers, foreign keys, rights and the server: one row for each finding with severity (ok, notice, warning, error), why it matters and the statements that mend it. Reads only.';
+COMMENT ON FUNCTION registrar.declare_relation(text, text, boolean) IS
+    'Has the doctor watch over a column that holds users, whether or not the table is there yet: that its foreign key is right, and that no row is without a user.';
+COMMENT ON FUNCTION registrar.withdraw_relation(text, text) IS
+    'Takes a declaration of declare_relation back. False where there was none.';
+COMMENT ON FUNCTION registrar.expose_api(text, text[]) IS
+    'Makes functions in a schema of the app''s that call those of the API of the same name, for callers that cannot send Content-Profile; all, or those in p_functions, and drops others that it made. Replaces nothing that it did not make, and lists what is in the way. Run as whoever may create functions in the schema.';
+COMMENT ON FUNCTION registrar.migration_sql() IS
+    'What registrar has outside the app''s own schemas, as one script for a folder of migrations: extension, trigger, settings, roles, attached tables with their row security and rights, wrappers. The script may be run again.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

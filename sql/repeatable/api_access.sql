@@ -44,6 +44,7 @@ GRANT EXECUTE ON FUNCTION
     registrar.backfill_profiles_batch(uuid, integer, text),
     registrar.build_info(),
     registrar.create_profiles(uuid[], boolean, text),
+    registrar.doctor(),
     registrar.error_codes(),
     registrar.export_profiles(uuid, integer, text),
     registrar.import_profiles(jsonb, text),
@@ -67,8 +68,17 @@ BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA registrar TO %s', owner);
     EXECUTE format('GRANT SELECT ON registrar.profile_tables TO %s', owner);
     EXECUTE format(
-        'GRANT EXECUTE ON FUNCTION registrar.attach_profile_table(regclass, name, jsonb, text),
-             registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes() TO %s',
+        'GRANT EXECUTE ON FUNCTION
+             registrar.attach_profile_table(regclass, name, jsonb, text),
+             registrar.create_profile_table(text, jsonb),
+             registrar.declare_relation(text, text, boolean),
+             registrar.detach_profile_table(text),
+             registrar.doctor(),
+             registrar.error_codes(),
+             registrar.expose_api(text, text[]),
+             registrar.migration_sql(),
+             registrar.withdraw_relation(text, text)
+         TO %s',
         owner
     );
 END

@@ -23,6 +23,7 @@ pub struct ClusterBuilder {
     installation: Installation,
     with_registrar: bool,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
 }
 
 impl ClusterBuilder {
@@ -30,6 +31,13 @@ impl ClusterBuilder {
     #[must_use]
     pub fn setting(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable in the environment of the server, which is empty otherwise.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -59,7 +67,9 @@ impl ClusterBuilder {
         settings.extend(self.settings);
         let log = scratch.path().join("postgresql.log");
         let database = Database::new(installation.clone(), password, random_password());
-        let mut cluster = Cluster { process: None, database, user, data, log, settings, installation, scratch };
+        let environment = self.environment;
+        let mut cluster =
+            Cluster { process: None, database, user, data, log, settings, environment, installation, scratch };
         cluster.start_on_a_free_port()?;
         Ok(cluster)
     }
@@ -74,6 +84,7 @@ pub struct Cluster {
     data: PathBuf,
     log: PathBuf,
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     installation: Installation,
     scratch: Scratch,
 }
@@ -86,7 +97,7 @@ impl Cluster {
 
     /// A cluster of a given version.
     pub fn builder_with(installation: Installation) -> ClusterBuilder {
-        ClusterBuilder { installation, with_registrar: true, settings: Vec::new() }
+        ClusterBuilder { installation, with_registrar: true, settings: Vec::new(), environment: Vec::new() }
     }
 
     /// The PostgreSQL that runs it, private to this cluster.
@@ -180,6 +191,7 @@ impl Cluster {
         for (name, value) in &self.settings {
             command.arg("-c").arg(format!("{name}={value}"));
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let mut process = ServerProcess::spawn("PostgreSQL", command, &self.log)?;
         // The password is this cluster's alone, so another server on the port is not taken for it.
         let mut config = self.database.config();

@@ -27,7 +27,9 @@ impl Database {
         Self { installation, name: "postgres".into(), port: 0, password, authenticator_password }
     }
 
-    pub(crate) fn named(&self, name: &str) -> Self {
+    /// Another database of the same cluster.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
         Self { name: name.into(), ..self.clone() }
     }
 

@@ -14,6 +14,7 @@ mod cli;
 mod cluster;
 mod crash_signs;
 mod database;
+mod doctor;
 mod gateway;
 mod jwt;
 mod own_database;
@@ -35,6 +36,7 @@ pub use calls::{new_email, new_phone, token_of};
 pub use cli::registrar_program;
 pub use cluster::{Cluster, ClusterBuilder};
 pub use database::Database;
+pub use doctor::Finding;
 pub use gateway::{Gateway, GatewayBuilder};
 pub use jwt::{JwtSecret, Role};
 pub use own_database::{

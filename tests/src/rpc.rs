@@ -40,12 +40,13 @@ impl Http {
     }
 }
 
-/// One call of a function of the schema `registrar`, not sent yet.
+/// One call of a function, of the schema `registrar` unless said otherwise, not sent yet.
 #[derive(Debug, Clone)]
 #[must_use = "a call does nothing until it is sent"]
 pub struct Rpc {
     http: Http,
     url: String,
+    names_schema: bool,
     key: Option<String>,
     body: Vec<u8>,
     headers: Vec<(String, String)>,
@@ -55,7 +56,13 @@ impl Rpc {
     /// A call through the gateway at `gateway_url`, with no key and an empty object for parameters.
     pub fn new(http: &Http, gateway_url: &str, function: &str) -> Self {
         let url = format!("{gateway_url}/rpc/{function}");
-        Self { http: http.clone(), url, key: None, body: b"{}".to_vec(), headers: Vec::new() }
+        Self { http: http.clone(), url, names_schema: true, key: None, body: b"{}".to_vec(), headers: Vec::new() }
+    }
+
+    /// Sends no `Content-Profile`: the function is one of the first schema that the gateway serves.
+    pub fn in_default_schema(mut self) -> Self {
+        self.names_schema = false;
+        self
     }
 
     /// Sends this key, whatever it is worth.
@@ -83,8 +90,10 @@ impl Rpc {
 
     /// Sends the call. An error means that there was no HTTP answer at all.
     pub fn send(&self) -> Result<Answer> {
-        let mut request =
-            Request::post(&self.url).header("Content-Type", "application/json").header("Content-Profile", "registrar");
+        let mut request = Request::post(&self.url).header("Content-Type", "application/json");
+        if self.names_schema {
+            request = request.header("Content-Profile", "registrar");
+        }
         if let Some(key) = &self.key {
             request = request.header("apikey", key).header("Authorization", format!("Bearer {key}"));
         }

@@ -72,6 +72,11 @@ impl Inhabited {
             let left = format!("SELECT count(*) FROM {table} WHERE user_id = $1");
             assert_eq!(one::<i64>(&mut admin, &left, &[&new]), 0, "{table} goes with its user");
         }
+        let of_the_failed_profile = [
+            "users_without_profile warning public.user_profiles",
+            "profile_failures warning registrar_private.profile_failures",
+        ];
+        assert_eq!(database.brief_findings(), of_the_failed_profile, "nothing else is wrong");
     }
 }
 

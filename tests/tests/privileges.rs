@@ -21,11 +21,12 @@ const OWN_PROFILE: [&str; 6] = [
 ];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 13] = [
+const BACK_END: [&str; 14] = [
     "backfill_profiles",
     "backfill_profiles_batch",
     "build_info",
     "create_profiles",
+    "doctor",
     "error_codes",
     "export_profiles",
     "import_profiles",
@@ -322,6 +323,8 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("create_profile_table", json!({ "p_template": "user_profiles" })),
         ("attach_profile_table", json!({ "p_table": "public.user_profiles", "p_user_column": "user_id" })),
         ("detach_profile_table", json!({ "p_table": "public.user_profiles" })),
+        ("expose_api", json!({})),
+        ("migration_sql", json!({})),
     ];
     for function in OWN_PROFILE {
         for key in [None, Some(stack.key(Role::Anon))] {

@@ -221,6 +221,14 @@ fn example(what: &str) -> String {
     found.unwrap_or_else(|| panic!("no example {what}")).to_owned()
 }
 
+#[test]
+fn the_doctors_example_tells_what_is_wrong() {
+    let database = plain_database();
+    database.psql("ALTER TABLE public.user_profiles DISABLE ROW LEVEL SECURITY").unwrap();
+    let found = database.psql(&example("sql SELECT \"check\"")).unwrap();
+    assert!(found.starts_with("row_security_off|error|public.user_profiles|"), "{found}");
+}
+
 /// The fenced blocks of a language.
 fn blocks<'t>(text: &'t str, language: &str) -> impl Iterator<Item = &'t str> {
     let fence = format!("```{language}\n");

@@ -134,7 +134,7 @@ fn the_extension_refuses_a_schema_registrar_that_belongs_to_somebody_else() {
 }
 
 #[test]
-fn a_profile_table_before_setup_is_refused_with_what_to_do() {
+fn what_needs_setup_is_refused_before_it_with_what_to_do() {
     let mut admin = empty_database().admin().unwrap();
     admin.batch_execute("CREATE EXTENSION registrar").unwrap();
     admin.batch_execute("CREATE TABLE public.people (id uuid PRIMARY KEY)").unwrap();
@@ -142,6 +142,8 @@ fn a_profile_table_before_setup_is_refused_with_what_to_do() {
         "create_profile_table('user_profiles')",
         "attach_profile_table('public.people', 'id')",
         "detach_profile_table('public.people')",
+        "expose_api()",
+        "migration_sql()",
     ] {
         let refused = admin.query(&format!("SELECT registrar.{call}"), &[]).unwrap_err();
         let error = refused.as_db_error().unwrap();

@@ -30,5 +30,5 @@ pub(crate) use request::{request_claims, request_headers, set_response_status};
 pub(crate) use setting::{with_lock_timeout, with_search_path};
 pub(crate) use subtransaction::subtransaction;
 pub(crate) use table::{LockMode, LockedTable, lock_table};
-pub(crate) use trap::{TrappedStatement, first_returned};
+pub(crate) use trap::{TrappedStatement, first_returned, returned_columns};
 pub(crate) use user_row::{UserRow, returned_users, user_arrays};

@@ -84,6 +84,29 @@ pub(crate) fn first_returned(_connected: &SpiClient<'_>) -> Option<String> {
     }
 }
 
+/// The columns of the first row that the statement just executed has returned, each of the type that is said, where they lie. NULL
+/// where there is no row.
+pub(crate) fn returned_columns<'c, const N: usize>(
+    _connected: &SpiClient<'c>,
+    types: [Oid; N],
+) -> [DatumWithOid<'c>; N] {
+    let mut column = 0;
+    types.map(|oid| {
+        column += 1;
+        // SAFETY: the result belongs to the statement just executed and lives as long as the connection; its columns are of these
+        // types, as the caller's query says.
+        unsafe {
+            let result = pg_sys::SPI_tuptable;
+            let mut is_null = true;
+            let mut value = Datum::null();
+            if !result.is_null() && pg_sys::SPI_processed > 0 {
+                value = pg_sys::SPI_getbinval(*(*result).vals, (*result).tupdesc, column, &mut is_null);
+            }
+            super::user_row::parameter((!is_null).then_some(value), oid)
+        }
+    })
+}
+
 impl Drop for TrappedStatement {
     fn drop(&mut self) {
         // SAFETY: the plan was kept by `prepare`, and nobody else frees it.

@@ -2,7 +2,10 @@
 
 mod about;
 mod answer;
+mod api_wrappers;
 mod caller;
+mod doctor;
+mod migration;
 mod profile_bulk;
 mod profile_operations;
 mod profile_tables;

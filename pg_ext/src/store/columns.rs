@@ -22,6 +22,11 @@ impl Columns {
         Self(rows.expect("a catalogue query").filter_map(|row| row.get(1).ok().flatten()).collect())
     }
 
+    /// These columns.
+    pub(crate) fn named(names: HashSet<String>) -> Self {
+        Self(names)
+    }
+
     /// Whether there is such a column.
     pub(crate) fn has(&self, column: &str) -> bool {
         self.0.contains(column)

@@ -1,11 +1,15 @@
 //! SQL and kept plans, one file for each family of tables: the only place with DML text.
 
+pub(crate) mod api_wrappers;
 pub(crate) mod audit_log;
 mod columns;
 mod companion;
 mod deferrable;
+pub(crate) mod doctor;
 pub(crate) mod idempotency_keys;
 pub(crate) mod identities;
+pub(crate) mod migration_script;
+mod migration_tables;
 pub(crate) mod pending_registrations;
 pub(crate) mod plans;
 pub(crate) mod profile_attaching;
@@ -23,6 +27,7 @@ pub(crate) mod profile_warnings;
 pub(crate) mod profiles;
 mod remembered;
 pub(crate) mod roles;
+mod setup_grants;
 pub(crate) mod storage;
 pub(crate) mod user_rows;
 pub(crate) mod users;

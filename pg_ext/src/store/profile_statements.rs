@@ -224,13 +224,12 @@ impl ProfileTable {
         self.fields.iter().filter(|field| field.spec.required)
     }
 
-    /// The users among $1, an array, who have no profile.
-    pub(crate) fn missing_users_query(&self) -> String {
+    /// The users from $1 to $2 who have a profile, as an array.
+    pub(crate) fn users_within_query(&self) -> String {
+        let user = self.quoted_user_column();
         format!(
-            "SELECT array_agg(missing.id) FROM unnest($1) AS missing (id)
-             WHERE NOT EXISTS (SELECT FROM {} AS profile WHERE profile.{} = missing.id)",
-            self.quoted(),
-            self.quoted_user_column()
+            "SELECT array_agg(profile.{user}) FROM {} AS profile WHERE profile.{user} BETWEEN $1 AND $2",
+            self.quoted()
         )
     }
 }

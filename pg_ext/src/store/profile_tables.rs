@@ -250,9 +250,14 @@ pub(super) fn fields_of(client: &mut SpiClient<'_>, relation: Option<Oid>, specs
     specs.into_iter().map(field).collect()
 }
 
+// Where all is as asked for, not even a number of the sequence is used: a migration may attach again and again.
 static ATTACH: Statement = Statement::new(
     "INSERT INTO registrar_private.profile_tables (schema_name, table_name, user_column, fields, on_failure)
-     VALUES ($1, $2, $3, $4, $5)
+     SELECT $1, $2, $3, $4, $5
+     WHERE NOT EXISTS (
+         SELECT FROM registrar_private.profile_tables AS p
+         WHERE (p.schema_name, p.table_name, p.user_column, p.fields, p.on_failure) = ($1, $2, $3, $4, $5)
+     )
      ON CONFLICT (schema_name, table_name) DO UPDATE
      SET user_column = excluded.user_column, fields = excluded.fields, on_failure = excluded.on_failure",
     &[TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID],

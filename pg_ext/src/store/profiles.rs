@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use pgrx::Spi;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::BuiltinOid;
-use pgrx::pg_sys::{JSONBOID, Oid, TEXTOID, UUIDARRAYOID, UUIDOID};
+use pgrx::pg_sys::{JSONBOID, Oid, TEXTOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::{FieldError, FieldSource};
 use serde_json::value::RawValue;
@@ -305,22 +305,25 @@ fn names(statement: &'static Statement, arguments: &[DatumWithOid<'_>]) -> Vec<S
     columns.unwrap_or_default()
 }
 
-/// Those of the users who have no profile.
+/// Those of the users, who are in the order of their ids, who have no profile.
 pub(crate) fn without<'u>(table: &ProfileTable, mut users: Vec<UserRow<'u>>) -> Result<Vec<UserRow<'u>>, PgError> {
-    let ids: Vec<pgrx::Uuid> = users.iter().map(|user| pg_uuid(user.id)).collect();
-    let missing = subtransaction(|| {
+    let [Some(first), Some(last)] = [users.first(), users.last()].map(|user| user.map(|user| pg_uuid(user.id))) else {
+        return Ok(users);
+    };
+    let present = subtransaction(|| {
         let owner = table.lock(LockMode::Read)?.owner;
-        Spi::connect_mut(|client| {
+        Spi::connect(|client| {
             pg::as_role(owner, || {
-                let query = table.missing_users_query();
-                let found = plans::run_text(client, &query, &[UUIDARRAYOID], &[ids.into()]).first().get_one();
+                // Planned anew each time: a plan from when the table was empty would read all of it for ever.
+                let found = client.select(&table.users_within_query(), Some(1), &[first.into(), last.into()]);
+                let found = found.expect("PostgreSQL either runs a query or raises").first().get_one();
                 let found: Option<Vec<pgrx::Uuid>> = found.ok().flatten();
                 Ok::<_, PgError>(found.unwrap_or_default())
             })
         })
     })?;
-    let missing: HashSet<Uuid> = missing.into_iter().map(from_pg_uuid).collect();
-    users.retain(|user| missing.contains(&user.id));
+    let present: HashSet<Uuid> = present.into_iter().map(from_pg_uuid).collect();
+    users.retain(|user| !present.contains(&user.id));
     Ok(users)
 }
 

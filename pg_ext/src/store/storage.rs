@@ -10,7 +10,7 @@ const AUTH_IDENTITIES: &str = include_str!("../../sql/auth/identities.sql");
 const AUTH_FUNCTIONS: &str = include_str!("../../sql/auth/functions.sql");
 const AUTH_ACCESS: &str = include_str!("../../sql/repeatable/auth_access.sql");
 const PRIVATE_ACCESS: &str = include_str!("../../sql/repeatable/private_access.sql");
-const API_ACCESS: &str = include_str!("../../sql/repeatable/api_access.sql");
+pub(super) const API_ACCESS: &str = include_str!("../../sql/repeatable/api_access.sql");
 /// For one table, whose name stands for `{table}`.
 const CONFIGURATION_TRIGGER: &str = include_str!("../../sql/repeatable/configuration_trigger.sql");
 const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
@@ -18,9 +18,12 @@ const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
 const UPDATE_TRIGGER: &str = include_str!("../../sql/repeatable/update_trigger.sql");
 const VIEWS: &str = include_str!("../../sql/repeatable/views.sql");
 
+/// The migration that makes the roles of the app, the last statement of which inserts the first of them.
+pub(super) const ROLES: &str = include_str!("../../sql/storage/001_roles.sql");
+
 /// The migrations of `registrar_private`, in order. One that was released is never changed again.
 const MIGRATIONS: &[(&str, &str)] = &[
-    ("001_roles", include_str!("../../sql/storage/001_roles.sql")),
+    ("001_roles", ROLES),
     ("002_verification_tokens", include_str!("../../sql/storage/002_verification_tokens.sql")),
     ("003_pending_registrations", include_str!("../../sql/storage/003_pending_registrations.sql")),
     ("004_idempotency_keys", include_str!("../../sql/storage/004_idempotency_keys.sql")),
@@ -28,7 +31,13 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("006_profile_tables", include_str!("../../sql/storage/006_profile_tables.sql")),
     ("007_profile_failures", include_str!("../../sql/storage/007_profile_failures.sql")),
     ("008_profile_warnings", include_str!("../../sql/storage/008_profile_warnings.sql")),
+    ("009_declared_relations", include_str!("../../sql/storage/009_declared_relations.sql")),
 ];
+
+/// The names of the migrations.
+pub(crate) fn migrations() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().map(|(name, _)| *name)
+}
 
 /// Makes what is missing and returns its names. Another session that does the same waits until this one's transaction has
 /// ended, and then finds nothing to do.

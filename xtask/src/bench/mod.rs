@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: what a registration costs, against what it could cost.
 
 mod contenders;
+mod doctor;
 mod floor;
 mod http;
 mod profiles;
@@ -28,6 +29,8 @@ pub(crate) enum Bench {
     Register,
     /// Profiles: by the trigger, in bulk, by backfill, and looked up, each against the bare statements
     Profiles,
+    /// The doctor on a million users, against the scans that it cannot avoid
+    Doctor,
 }
 
 /// Measures, and prints a line of JSON for each result; without `json` also what it means.
@@ -50,6 +53,11 @@ pub(crate) fn run(progress: &mut Progress, bench: Bench, major: u16, json: bool)
             let results = profiles::run(progress, &stack)?;
             let explained = profiles::explained(&results);
             (results, explained)
+        }
+        Bench::Doctor => {
+            let result = doctor::run(progress, &stack)?;
+            let explained = doctor::explained(&result);
+            (vec![result], explained)
         }
     };
     if !json {
