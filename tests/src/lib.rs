@@ -31,6 +31,7 @@ mod signed_in;
 mod sql_call;
 mod stack;
 mod table_request;
+mod terminal;
 
 pub use calls::{new_email, new_phone, token_of};
 pub use cli::registrar_program;
@@ -53,4 +54,5 @@ pub use signed_in::profile_calls;
 pub use sql_call::{all, call, one, try_call};
 pub use stack::{PROFILE_TABLE, Stack, StackBuilder};
 pub use table_request::TableRequest;
+pub use terminal::run_at_terminal;
 pub use ureq::http::Method;
