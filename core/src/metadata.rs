@@ -29,7 +29,7 @@ impl Metadata {
             Value::Object(object) => object,
             _ => {
                 return Err(FieldError::invalid("metadata", "The metadata is not a JSON object.")
-                    .with_hint("Send an object like {\"plan\": \"free\"}, not a string that holds one."));
+                    .with_hint("Send an object like {\"plan\": \"free\"}."));
             }
         };
         if object.values().any(|value| deeper_than(value, MAX_DEPTH - 1)) {

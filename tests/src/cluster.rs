@@ -215,7 +215,7 @@ pub(crate) fn free_port() -> Result<u16> {
 /// Whether a server's log says that it lost the race for its port.
 pub(crate) fn port_was_taken(log: &Path) -> bool {
     let end = tail(log).to_lowercase();
-    ["address already in use", "address in use", "resource busy"].iter().any(|words| end.contains(words))
+    ["already in use", "address in use", "resource busy"].iter().any(|words| end.contains(words))
 }
 
 fn throwaway_settings(sockets: &Path) -> Vec<(String, String)> {

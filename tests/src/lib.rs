@@ -17,6 +17,7 @@ mod database;
 mod doctor;
 mod gateway;
 mod jwt;
+mod node;
 mod own_database;
 mod postgres;
 mod private_copy;
@@ -30,6 +31,8 @@ pub mod server_process;
 mod signed_in;
 mod sql_call;
 mod stack;
+mod supabase_auth;
+mod supabase_lite;
 mod table_request;
 mod terminal;
 
@@ -40,6 +43,7 @@ pub use database::Database;
 pub use doctor::Finding;
 pub use gateway::{Gateway, GatewayBuilder};
 pub use jwt::{JwtSecret, Role};
+pub use node::{check_node, js_directory, run_js_suite};
 pub use own_database::{
     bare_supabase_database, connect_as_supabase_auth, empty_database, plain_database, supabase_database,
 };
@@ -53,6 +57,8 @@ pub use scratch::{Scratch, sweep};
 pub use signed_in::profile_calls;
 pub use sql_call::{all, call, one, try_call};
 pub use stack::{PROFILE_TABLE, Stack, StackBuilder};
+pub use supabase_auth::{AuthUser, Shape, SupabaseAuth};
+pub use supabase_lite::SupabaseLite;
 pub use table_request::TableRequest;
 pub use terminal::run_at_terminal;
 pub use ureq::http::Method;

@@ -13,7 +13,8 @@ use crate::sql_call::call;
 use crate::stack::Stack;
 
 /// The auth schema as a Supabase project has it before registrar comes.
-const SUPABASE_AUTH: &str = include_str!("../fixtures/supabase_auth.sql");
+const SUPABASE_AUTH: &str =
+    concat!(include_str!("../fixtures/supabase_auth.sql"), include_str!("../fixtures/supabase_auth_tables.sql"));
 
 /// A database with nothing in it; the cluster has the API roles.
 ///

@@ -40,6 +40,11 @@ impl ServerUser {
         )
     }
 
+    /// This process's own user, root too: for programs that run as anybody.
+    pub fn of_this_process() -> Self {
+        Self { step_down_to: None }
+    }
+
     /// Its name, where it is another user than this process's.
     pub fn name(&self) -> Option<&str> {
         self.step_down_to.as_ref().map(|(name, ..)| name.as_str())
@@ -118,6 +123,21 @@ impl ServerProcess {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits for the end of a process that ends by itself; where that takes longer, stops it and fails.
+    pub fn wait(&mut self, longest: Duration) -> Result<ExitStatus> {
+        let deadline = Instant::now() + longest;
+        loop {
+            if let Some(status) = self.exit_status() {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                self.stop(Signal::SIGTERM);
+                bail!("{} did not end within {} seconds", self.name, longest.as_secs());
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 

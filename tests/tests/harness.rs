@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use registrar_tests::{Cluster, Role, Stack, sweep};
+use registrar_tests::{Cluster, Role, Stack, SupabaseLite, empty_database, sweep};
 use serde_json::{Value, json};
 
 /// A process that holds a stack, and what the stack consists of.
@@ -80,7 +81,7 @@ fn no_server_outlives_a_killed_process() {
     let mut holder = Holder::start();
     let processes = holder.all_processes();
     let alive = || -> Vec<u32> { running().map(|(id, _)| id).filter(|id| processes.contains(id)).collect() };
-    assert!(alive().len() > 4, "postmaster, its helpers and the gateway run: {:?}", alive());
+    assert!(alive().len() > 5, "postmaster, its helpers, the gateway and @supabase/lite run: {:?}", alive());
 
     holder.kill();
     eventually("every process of the stack has ended", || alive().is_empty());
@@ -117,6 +118,16 @@ fn a_dropped_stack_leaves_nothing() {
     drop(stack);
     assert!(!directory.exists());
     assert!(!running().any(|(id, _)| servers.contains(&id)));
+}
+
+#[test]
+fn a_dropped_supabase_lite_leaves_nothing() {
+    let lite = SupabaseLite::start(&empty_database()).unwrap();
+    let (process, address) = (lite.process_id().unwrap(), lite.url().replace("http://", ""));
+    assert!(TcpStream::connect(&address).is_ok());
+    drop(lite);
+    assert!(!running().any(|(id, _)| id == process));
+    assert!(TcpStream::connect(&address).is_err());
 }
 
 #[test]

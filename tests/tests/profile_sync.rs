@@ -1,4 +1,5 @@
-//! Fields marked `sync` follow the user: changes of e-mail, phone and metadata, as Supabase Auth makes them.
+//! Fields marked `sync` follow the user: changes of e-mail, phone and metadata, one by one. Whole requests of Supabase Auth are replayed
+//! in `supabase_auth_replay.rs`.
 
 use postgres::Client;
 use registrar_tests::{Database, all, connect_as_supabase_auth, one, supabase_database};
@@ -137,27 +138,6 @@ fn a_change_that_no_field_follows_does_not_touch_the_profile() {
     assert_eq!(one::<String>(&mut database.admin().unwrap(), version, &[]), before);
 }
 
-#[test]
-fn a_soft_deletion_leaves_the_profile_as_it_is() {
-    let database = database();
-    let mut auth = connect_as_supabase_auth(&database);
-    let user = ada(&mut auth);
-    let before = row(&database, user);
-    // As Supabase Auth does it: all that is scrambled and the time in one statement, the metadata in two more.
-    let mut deletion = auth.transaction().unwrap();
-    for set in [
-        "email = 'gibberish', phone = 'gibberish', encrypted_password = NULL, email_change = '', phone_change = '',
-         confirmation_token = '', recovery_token = '', email_change_token_current = '', email_change_token_new = '',
-         phone_change_token = '', deleted_at = now()",
-        "raw_user_meta_data = '{}'",
-        "raw_app_meta_data = '{}'",
-    ] {
-        deletion.execute(&format!("UPDATE users SET {set} WHERE id = $1"), &[&user]).unwrap();
-    }
-    deletion.commit().unwrap();
-    assert_eq!(row(&database, user), before);
-}
-
 const ANONYMOUS: &str =
     "INSERT INTO users (id, is_anonymous, raw_user_meta_data) VALUES (gen_random_uuid(), true, '{}') RETURNING id";
 
@@ -179,92 +159,6 @@ fn an_anonymous_user_who_becomes_permanent_in_one_statement_is_synced() {
         (&json!("ada@example.com"), &json!("on")),
         "what is not marked, too"
     );
-}
-
-#[test]
-fn an_anonymous_user_who_becomes_permanent_as_supabase_auth_does_it_is_synced() {
-    let database = database();
-    let mut auth = connect_as_supabase_auth(&database);
-    for steps in [
-        // Supabase Auth v2.196, emailChangeVerify and smsVerify: one statement each.
-        ["is_anonymous = false", "email = 'ada@example.com', email_change = '', email_confirmed_at = now()"],
-        ["phone = '41790000009', phone_change = '', phone_confirmed_at = now()", "is_anonymous = false"],
-    ] {
-        let user: Uuid = one(&mut auth, ANONYMOUS, &[]);
-        let mut verification = auth.transaction().unwrap();
-        for set in steps {
-            verification.execute(&format!("UPDATE users SET {set} WHERE id = $1"), &[&user]).unwrap();
-        }
-        verification.commit().unwrap();
-        let now = row(&database, user);
-        if steps[0].starts_with("phone") {
-            assert_eq!(now["phone"], "+41790000009");
-        } else {
-            assert_eq!(now["email"], "ada@example.com");
-            assert_eq!(now["first_email"], "ada@example.com", "what is not marked, too");
-        }
-        database.psql("DELETE FROM auth.users").unwrap();
-    }
-}
-
-#[test]
-fn one_sign_up_statement_by_statement_as_supabase_auth_does_it_leaves_the_profile_of_its_data() {
-    let database = database();
-    database.psql("GRANT INSERT ON auth.identities TO supabase_auth_admin").unwrap();
-    let mut auth = connect_as_supabase_auth(&database);
-    let user = Uuid::new_v4();
-    let mut sign_up = auth.transaction().unwrap();
-    let data = json!({ "name": "Ada", "address": { "city": "Bern" }, "age": 30, "motto": "on" });
-    sign_up
-        .execute(
-            "INSERT INTO users (instance_id, id, aud, role, email, encrypted_password, confirmation_token, recovery_token,
-                 email_change_token_new, email_change, raw_app_meta_data, raw_user_meta_data, created_at, updated_at, is_sso_user)
-             VALUES ('00000000-0000-0000-0000-000000000000', $1, 'authenticated', '', 'ada@example.com', '$2a$10$x', '', '', '', '',
-                 '{\"provider\": \"email\", \"providers\": [\"email\"]}', $2, now(), now(), false)",
-            &[&user, &data],
-        )
-        .unwrap();
-    sign_up.execute("UPDATE users SET role = 'authenticated', updated_at = now() WHERE id = $1", &[&user]).unwrap();
-    sign_up.query_one("SELECT * FROM users WHERE id = $1", &[&user]).unwrap();
-    let mut identity = data.clone();
-    for (key, value) in [
-        ("sub", json!(user)),
-        ("email", json!("ada@example.com")),
-        ("email_verified", json!(false)),
-        ("phone_verified", json!(false)),
-    ] {
-        identity[key] = value;
-    }
-    sign_up
-        .execute(
-            "INSERT INTO identities (id, provider_id, user_id, identity_data, provider, created_at, updated_at)
-             VALUES (gen_random_uuid(), $1, $2, $3, 'email', now(), now())",
-            &[&user.to_string(), &user, &identity],
-        )
-        .unwrap();
-    sign_up.execute("UPDATE users SET raw_user_meta_data = $2 WHERE id = $1", &[&user, &identity]).unwrap();
-    sign_up
-        .execute(
-            "UPDATE users SET raw_app_meta_data = raw_app_meta_data || '{\"provider\": \"email\"}' WHERE id = $1",
-            &[&user],
-        )
-        .unwrap();
-    sign_up
-        .execute("UPDATE users SET confirmation_token = 'a1b2', confirmation_sent_at = now() WHERE id = $1", &[&user])
-        .unwrap();
-    sign_up.commit().unwrap();
-    let expected = json!({
-        "id": user, "email": "ada@example.com", "phone": null, "name": "Ada", "city": "Bern", "plan": "free", "age": 30,
-        "motto": "on", "first_email": "ada@example.com",
-    });
-    assert_eq!(row(&database, user), expected);
-    assert_eq!(database.profile_failures(user), []);
-    assert_eq!(database.profile_warnings(user), Vec::<String>::new());
-    // The verification, and a sign-in.
-    change(&mut auth, user, "email_confirmed_at = now(), confirmation_token = ''");
-    change(&mut auth, user, "raw_user_meta_data = raw_user_meta_data || '{\"email_verified\": true}'");
-    change(&mut auth, user, "last_sign_in_at = now()");
-    assert_eq!(row(&database, user), expected);
 }
 
 #[test]

@@ -1,11 +1,10 @@
 //! The README's examples, and the SQL of docs/profiles.md, each executed as it stands.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use postgres::{Client, SimpleQueryMessage};
-use registrar_tests::{Role, Stack, one, plain_database, registrar_program};
+use registrar_tests::{Role, Stack, js_directory, one, plain_database, registrar_program};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -54,19 +53,12 @@ fn the_supabase_js_example_registers_verifies_and_meets_a_conflict() {
 
 /// Runs an example as a user who is signed in, and returns what it prints.
 fn run_js(name: &str, program: &str, user: Uuid) -> String {
-    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
-    let directory = INSTALLED.get_or_init(|| {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("js");
-        let npm = Command::new("npm").arg("ci").arg("--silent").current_dir(&directory).output();
-        let npm = npm.expect("npm is needed for the official SDK: install Node.js 20 or newer");
-        assert!(npm.status.success(), "npm ci: {}", String::from_utf8_lossy(&npm.stderr));
-        directory
-    });
+    let directory = js_directory().unwrap_or_else(|error| panic!("{error:?}"));
     // Beside node_modules, where its import is resolved.
     let path = directory.join(format!("node_modules/{name}.mjs"));
     std::fs::write(&path, program).unwrap();
     let output =
-        run(signed_in(&mut Command::new("node"), user).arg("as_supabase.mjs").arg(&path).current_dir(directory));
+        run(signed_in(&mut Command::new("node"), user).arg("as_supabase.mjs").arg(&path).current_dir(&directory));
     String::from_utf8(output.stdout).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use nix::unistd::geteuid;
-use registrar_tests::{Gateway, Installation, SUPPORTED_MAJORS, target_directory};
+use registrar_tests::{Gateway, Installation, SUPPORTED_MAJORS, check_node, target_directory};
 
 use crate::extension::cargo;
 use crate::progress::Progress;
@@ -42,11 +42,12 @@ pub(crate) fn gateway(progress: &mut Progress) -> Result<()> {
 }
 
 /// The programs that tests run, installed where missing: `cargo pgrx test` starts servers with sudo, the README's examples
-/// call curl and the official SDK.
+/// call curl, and they and the suites of `tests/js` the official SDK, which wants a newer Node.js than some systems package.
 pub(crate) fn test_programs(progress: &mut Progress) -> Result<()> {
     let programs = [("sudo", "sudo"), ("curl", "curl"), ("node", "nodejs"), ("npm", "npm")];
     let missing = programs.iter().filter(|(program, _)| which::which(program).is_err());
-    install_packages(progress, &missing.map(|(_, package)| (*package).to_owned()).collect::<Vec<_>>())
+    install_packages(progress, &missing.map(|(_, package)| (*package).to_owned()).collect::<Vec<_>>())?;
+    check_node()
 }
 
 /// rustfmt and clippy, installed where the toolchain came without them.
@@ -106,11 +107,14 @@ fn install_packages(progress: &mut Progress, packages: &[String]) -> Result<()> 
     ensure!(geteuid().is_root() || has_passwordless_sudo(), "missing: {}; {by_hand}", packages.join(", "));
     progress.command("Update the package lists", apt_get().arg("update"))?;
     for package in packages {
-        ensure!(
-            is_packaged(package),
-            "missing: {package}, which this system does not package; add the repository of apt.postgresql.org, or install \
-             that PostgreSQL under /opt/postgresql/VERSION"
-        );
+        let otherwise = match package.as_str() {
+            "nodejs" | "npm" => "install Node.js 20 or newer from https://nodejs.org",
+            package if package.starts_with("postgresql") => {
+                "add the repository of apt.postgresql.org, or install that PostgreSQL under /opt/postgresql/VERSION"
+            }
+            _ => "install it by hand",
+        };
+        ensure!(is_packaged(package), "missing: {package}, which this system does not package; {otherwise}");
     }
     let mut command = apt_get();
     command.args(["install", "--yes", "--no-install-recommends"]).args(packages);

@@ -1,8 +1,10 @@
 //! `cargo xtask demo` and `up` as a newcomer or a script runs them.
 
 use std::collections::HashMap;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use nix::unistd::Pid;
 use postgres::{Client, NoTls};
 use registrar_tests::{Http, Installation, Rpc};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 fn xtask(command: &str) -> Command {
     let major = Installation::under_test().unwrap().major();
@@ -83,6 +86,46 @@ fn demo_prints_one_document_that_tells_the_whole_story() {
     assert_eq!(story["profile"]["user_id"], story["registration"]["data"]["user"]["id"]);
     assert_eq!(story["postgres"], Installation::under_test().unwrap().version());
     assert!(["postgrest", "postrust"].contains(&story["gateway"].as_str().unwrap()));
+}
+
+/// A directory with every program of PATH but some, which are replaced by scripts or left out.
+fn programs_with(replaced: &[(&str, Option<&str>)]) -> TempDir {
+    let directory = TempDir::new().unwrap();
+    for (name, script) in replaced {
+        if let Some(script) = script {
+            let path = directory.path().join(name);
+            std::fs::write(&path, script).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    let path = std::env::var_os("PATH").unwrap();
+    for program in std::env::split_paths(&path).filter_map(|place| place.read_dir().ok()).flatten().flatten() {
+        let is_replaced = replaced.iter().any(|(name, _)| program.file_name() == *name);
+        if !is_replaced {
+            // The first of a name counts, as on PATH.
+            let _ = symlink(program.path(), directory.path().join(program.file_name()));
+        }
+    }
+    directory
+}
+
+#[test]
+fn test_says_in_one_line_what_to_install_where_npm_or_a_newer_node_is_missing() {
+    let old_node = "#!/bin/sh\necho v18.20.4\n";
+    for (replaced, told) in [
+        (&[("npm", None), ("apt-get", None)][..], "npm (the names of the Debian packages)"),
+        (&[("node", Some(old_node))][..], "Node.js 20 or newer for the official SDK"),
+    ] {
+        let programs = programs_with(replaced);
+        let major = Installation::under_test().unwrap().major().to_string();
+        // Where it goes on in spite of that, this very test would run it again.
+        let mut xtask = Command::new("timeout");
+        xtask.args(["60", env!("CARGO_BIN_EXE_xtask"), "test", "--pg", &major]).env("PATH", programs.path());
+        let output = xtask.stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{said}");
+        assert!(said.starts_with("error: missing: ") && said.contains(told) && said.lines().count() == 1, "{said}");
+    }
 }
 
 #[test]

@@ -14,6 +14,8 @@ use pgrx::spi::SpiClient;
 use serde::Serialize;
 use serde::de::IgnoredAny;
 
+use super::PgError;
+
 /// A `jsonb` value on its way from or to PostgreSQL.
 #[derive(Debug)]
 pub(crate) struct Jsonb(Form);
@@ -32,12 +34,14 @@ impl Jsonb {
         Self(Form::Text(serde_json::to_string(value).expect("registrar's models have string keys only")))
     }
 
-    /// The JSON text, however deep; what parses it sets its own limit.
+    /// The JSON text, however deep; what parses it sets its own limit. Of a string that holds the text of an object or an array
+    /// it is that text: some servers send and store every object so.
     pub(crate) fn into_text(self) -> String {
-        match self.0 {
+        let text = match self.0 {
             Form::Text(text) => text,
             Form::Stored(datum) => text_of(datum),
-        }
+        };
+        held_json(&text).unwrap_or(text)
     }
 
     #[cfg(any(test, feature = "pg_test"))]
@@ -83,6 +87,26 @@ impl FromDatum for Jsonb {
         }
         Some(Self(Form::Text(text_of(datum))))
     }
+}
+
+/// The object or array whose text a JSON string holds, as PostgreSQL prints it.
+fn held_json(text: &str) -> Option<String> {
+    if !text.starts_with('"') {
+        return None;
+    }
+    let held: String = serde_json::from_str(text).ok()?;
+    if !held.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    // PostgreSQL reads it as it reads every parameter: what it refuses there, such as \u0000, must not come in this way.
+    let held = CString::new(held).ok()?;
+    let parsed = super::subtransaction(|| {
+        // SAFETY: jsonb_in takes one C string, which outlives the call.
+        let datum =
+            unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(held.as_ptr()))]) };
+        Ok::<_, PgError>(datum.map(text_of))
+    });
+    parsed.ok().flatten()
 }
 
 fn text_of(datum: Datum) -> String {
@@ -266,6 +290,21 @@ mod tests {
     fn a_string_is_told_from_an_object() {
         assert!(is_string(&JsonB(json!("{}")).into()));
         assert!(!is_string(&JsonB(json!({})).into()));
+    }
+
+    #[pg_test]
+    fn a_parameter_that_is_the_text_of_an_object_or_array_is_read_as_that() {
+        let read = |json: serde_json::Value| Jsonb::of(&json).into_text();
+        assert_eq!(read(json!("{\"plan\":  \"free\"}")), "{\"plan\": \"free\"}", "as PostgreSQL prints it");
+        assert_eq!(read(json!(" [1,2]")), "[1, 2]");
+        assert_eq!(read(json!("{\"held\": \"{}\"}")), "{\"held\": \"{}\"}", "once, and no deeper");
+        for other in [json!("text"), json!("{"), json!("[1"), json!("{}{}"), json!("7"), json!("null"), json!(7)] {
+            assert_eq!(read(other.clone()), other.to_string());
+        }
+        let refused = json!("{\"text\": \"\\u0000\"}");
+        assert_eq!(read(refused.clone()), refused.to_string(), "PostgreSQL has no NUL in its texts");
+        let deep = json!("[".repeat(100_000));
+        assert_eq!(read(deep.clone()), deep.to_string());
     }
 
     #[pg_test]

@@ -312,10 +312,11 @@ pub(crate) fn without<'u>(table: &ProfileTable, mut users: Vec<UserRow<'u>>) -> 
     };
     let present = subtransaction(|| {
         let owner = table.lock(LockMode::Read)?.owner;
-        Spi::connect(|client| {
+        Spi::connect_mut(|client| {
             pg::as_role(owner, || {
-                // Planned anew each time: a plan from when the table was empty would read all of it for ever.
-                let found = client.select(&table.users_within_query(), Some(1), &[first.into(), last.into()]);
+                // Planned anew each time: a plan from when the table was empty would read all of it for ever. And with a snapshot of
+                // its own: another backfill may have been waited for.
+                let found = client.update(&table.users_within_query(), Some(1), &[first.into(), last.into()]);
                 let found = found.expect("PostgreSQL either runs a query or raises").first().get_one();
                 let found: Option<Vec<pgrx::Uuid>> = found.ok().flatten();
                 Ok::<_, PgError>(found.unwrap_or_default())

@@ -7,6 +7,7 @@ use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::{SpiClient, SpiTupleTable};
 use registrar_core::{UserProfileData, UserSummary};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -98,7 +99,7 @@ pub(crate) fn claims(id: Uuid, email: &str, verified: bool, metadata: &Map<Strin
 /// What [`summary`] reads, as a list of columns.
 fn summary_columns(columns: &Columns) -> String {
     format!(
-        "id, email::text, {}, raw_app_meta_data ->> 'role', email_confirmed_at, coalesce(created_at, now()), coalesce(updated_at, now())",
+        "id, email::text, {}, raw_app_meta_data, email_confirmed_at, coalesce(created_at, now()), coalesce(updated_at, now())",
         columns.or_null("phone", "text"),
     )
 }
@@ -114,11 +115,20 @@ fn summary(rows: SpiTupleTable<'_>) -> Option<UserSummary> {
         id: row.get(1).ok().flatten().map(from_pg_uuid)?,
         email: row.get(2).ok().flatten(),
         phone: row.get::<String>(3).ok().flatten().filter(|phone| !phone.is_empty()).map(|digits| format!("+{digits}")),
-        role: row.get(4).ok().flatten(),
+        role: row.get(4).ok().flatten().and_then(role),
         email_confirmed_at: time(5),
         created_at: time(6)?,
         updated_at: time(7)?,
     })
+}
+
+/// The role that app metadata name, be they an object or the text of one.
+fn role(app_metadata: Jsonb) -> Option<String> {
+    #[derive(Deserialize)]
+    struct AppMetadata {
+        role: Option<String>,
+    }
+    serde_json::from_str::<AppMetadata>(&app_metadata.into_text()).ok()?.role
 }
 
 static WITH_PROFILE: Statement = Statement::made_by(
@@ -262,7 +272,7 @@ const CONFIRMED_WITH_PENDING: &[(&str, &str)] = &[
     ),
     (
         "raw_app_meta_data",
-        "CASE jsonb_typeof(raw_app_meta_data) WHEN 'object' THEN raw_app_meta_data ELSE '{}' END || jsonb_build_object('role', $5)",
+        "CASE jsonb_typeof(raw_app_meta_data) WHEN 'object' THEN raw_app_meta_data ELSE coalesce($7, '{}') END || jsonb_build_object('role', $5)",
     ),
     ("raw_user_meta_data", "$6"),
 ];
@@ -273,8 +283,19 @@ static CONFIRM_WITH_PENDING: Statement = Statement::made_by(
         let update = columns.update_statement("users", CONFIRMED_WITH_PENDING);
         format!("{update} WHERE id = $1 RETURNING {}", summary_columns(&columns))
     },
-    &[UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID],
+    &[UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, JSONBOID],
 );
+
+static APP_METADATA_IN_A_STRING: Statement = Statement::new(
+    "SELECT raw_app_meta_data FROM auth.users WHERE id = $1 AND jsonb_typeof(raw_app_meta_data) = 'string'",
+    &[UUIDOID],
+);
+
+/// The app metadata of a user for whom a server has stored them as the text of the object.
+fn app_metadata_in_a_string(client: &mut SpiClient<'_>, id: Uuid) -> Option<Jsonb> {
+    let stored: Option<Jsonb> = APP_METADATA_IN_A_STRING.run(client, &[pg_uuid(id).into()]).first().get_one().ok()?;
+    stored.map(Jsonb::into_text).and_then(Jsonb::parse_object)
+}
 
 /// Marks the e-mail address as verified, and puts the newest registration in force.
 pub(crate) fn confirm_with_pending(
@@ -284,6 +305,7 @@ pub(crate) fn confirm_with_pending(
     claims: &DatumWithOid<'_>,
     now: Timestamp,
 ) -> Option<UserSummary> {
+    let app_metadata = app_metadata_in_a_string(client, id);
     summary(CONFIRM_WITH_PENDING.run(
         client,
         &[
@@ -293,6 +315,7 @@ pub(crate) fn confirm_with_pending(
             pending.phone.as_deref().into(),
             pending.role.as_str().into(),
             jsonb::share(claims),
+            app_metadata.into(),
         ],
     ))
 }

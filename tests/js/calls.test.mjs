@@ -1,0 +1,263 @@
+// Every call of registrar by the SDK, as each role: who may, who may not, and the right answers.
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { before, describe, test } from 'node:test'
+import { backEnd, call, newEmail, register, signUp, sql, visitor } from './project.mjs'
+
+/** The data of an answer that must be a success with this status. */
+function data({ status, data: answer, error }, expected = 200) {
+  assert.equal(error, null, JSON.stringify(error))
+  assert.equal(status, expected)
+  assert.deepEqual([answer.success, answer.errors], [true, []])
+  return answer.data
+}
+
+/** That an answer is registrar's refusal with this status and these codes, each with the field it is about. */
+function refused({ status, data: answer, error }, expected, ...codes) {
+  assert.deepEqual([status, answer], [expected, null], JSON.stringify(error))
+  assert.deepEqual([error.success, error.data], [false, null])
+  assert.deepEqual(error.errors.map(({ field, code }) => (field ? `${field}: ${code}` : code)), codes)
+}
+
+/** A user of the back end's without a profile. */
+async function userWithoutProfile() {
+  const { user } = await register()
+  await backEnd.from('user_profiles').delete().eq('user_id', user.id).throwOnError()
+  return user
+}
+
+/** What a user may call on the own profile; `on` are the parameters that say whose it is. */
+const OWN_PROFILE = {
+  async get_profile(caller, { user, on }) {
+    const { profile, user_id, profile_id } = data(await call(caller, 'get_profile', on))
+    assert.deepEqual([user_id, profile.profile_id], [user.id, profile_id])
+  },
+  async update_profile(caller, { user, on }) {
+    const updates = { field_of_study: 'law', skills_technologies: ['a', 'b"'], salary_min: 1, experience_level: null }
+    const { profile } = data(await call(caller, 'update_profile', { ...on, p_updates: updates }))
+    assert.equal(profile.user_id, user.id)
+    assert.deepEqual(Object.fromEntries(Object.keys(updates).map((key) => [key, profile[key]])), updates)
+    const bad = { experience_level: 'wizard', salary_min: -1, fieldofstudy: 'law' }
+    const codes = ['experience_level', 'fieldofstudy', 'salary_min'].map((field) => `${field}: validation_failed`)
+    const answer = await call(caller, 'update_profile', { ...on, p_updates: bad })
+    answer.error.errors.sort((one, other) => one.field.localeCompare(other.field))
+    refused(answer, 400, ...codes)
+  },
+  async get_profile_completion_status(caller, { on }) {
+    await call(caller, 'update_profile', { ...on, p_updates: { education_level: null, experience_level: 'lead' } }).throwOnError()
+    const status = data(await call(caller, 'get_profile_completion_status', on))
+    assert.deepEqual(status, { is_complete: false, completion_percentage: 66, missing_fields: ['education_level'] })
+  },
+  async verify_user_profile(caller, { on }) {
+    await call(caller, 'update_profile', { ...on, p_updates: { education_level: 'phd', experience_level: 'lead' } }).throwOnError()
+    const { has_profile, is_complete, profile } = data(await call(caller, 'verify_user_profile', on))
+    assert.deepEqual([has_profile, is_complete, profile.education_level], [true, true, 'phd'])
+  },
+  async get_user_profile_data(caller, { user, on }) {
+    const { id, email, profile } = data(await call(caller, 'get_user_profile_data', on))
+    assert.deepEqual([id, email, profile.user_id], [user.id, user.email, user.id])
+  },
+  async create_profile(caller, { user, on }) {
+    refused(await call(caller, 'create_profile', on), 409, 'profile_exists')
+    await backEnd.from('user_profiles').delete().eq('user_id', user.id).throwOnError()
+    refused(await call(caller, 'get_profile', on), 404, 'profile_not_found')
+    const { profile } = data(await call(caller, 'create_profile', { ...on, p_values: { field_of_study: 'art' } }), 201)
+    assert.deepEqual([profile.user_id, profile.field_of_study], [user.id, 'art'])
+  },
+}
+
+/** What only the trusted back end may call. */
+const BACK_END = {
+  async register_user_with_token() {
+    const email = newEmail()
+    const phone = `+1202${Math.floor(2340000 + Math.random() * 7000000)}`
+    const parameters = {
+      p_email: email.toUpperCase(), p_phone: phone, p_full_name: 'Ada', p_role: 'user', p_password: 'correct horse battery staple',
+      p_metadata: { field_of_study: 'maths', nested: { list: [1, '2'] } }, p_idempotency_key: randomUUID(),
+    }
+    const { user, profile, verification } = data(await call(backEnd, 'register_user_with_token', parameters), 201)
+    assert.deepEqual([user.email, user.phone, user.role, user.email_confirmed_at], [email, phone, 'user', null])
+    assert.deepEqual([profile.user_id, profile.field_of_study], [user.id, 'maths'])
+    assert.match(verification.token, /^[\w-]{64}$/)
+    const [stored] = await sql`SELECT raw_user_meta_data -> 'nested' AS nested FROM auth.users WHERE id = ${user.id}`
+    assert.deepEqual(stored.nested, { list: [1, '2'] })
+    const again = data(await call(backEnd, 'register_user_with_token', parameters))
+    assert.equal(again.user.id, user.id)
+    const bad = await call(backEnd, 'register_user_with_token', { p_email: 'nonsense', p_metadata: [] })
+    refused(bad, 400, 'email: validation_failed', 'metadata: validation_failed')
+  },
+  async verify_email() {
+    const { user, token } = await register()
+    const { user: verified, profile } = data(await call(backEnd, 'verify_email', { p_token: token }))
+    assert.ok(verified.email_confirmed_at)
+    assert.equal(profile.user_id, user.id)
+    refused(await call(backEnd, 'verify_email', { p_token: token }), 401, 'token: token_invalid')
+    refused(await call(backEnd, 'register_user_with_token', { p_email: user.email }), 409, 'email: email_exists')
+  },
+  async resend_verification() {
+    const { user, token } = await register()
+    const { verification } = data(await call(backEnd, 'resend_verification', { p_email: user.email }))
+    assert.notEqual(verification.token, token)
+    refused(await call(backEnd, 'verify_email', { p_token: token }), 401, 'token: token_invalid')
+    data(await call(backEnd, 'verify_email', { p_token: verification.token }))
+    const unknown = await call(backEnd, 'resend_verification', { p_email: newEmail() })
+    refused(unknown, 404, 'email: user_not_found')
+  },
+  async error_codes() {
+    const { data: codes, error } = await call(backEnd, 'error_codes')
+    assert.equal(error, null)
+    assert.equal(codes.find(({ code }) => code === 'email_exists').http_status, 409)
+  },
+  async create_profiles() {
+    const { user: complete } = await register()
+    const users = [await userWithoutProfile(), complete, { id: randomUUID() }]
+    const answer = data(await call(backEnd, 'create_profiles', { p_user_ids: users.map(({ id }) => id) }))
+    assert.deepEqual([answer.succeeded, answer.failed], [1, 2])
+    const codes = answer.results.map(({ success, errors }) => success || errors[0].code)
+    assert.deepEqual(codes, [true, 'profile_exists', 'user_not_found'])
+  },
+  async update_profiles() {
+    const { user } = await register()
+    const update = (updates) => ({ user_id: user.id, updates })
+    const updates = [update({ field_of_study: 'law' }), update({ salary_min: -1 })]
+    const answer = data(await call(backEnd, 'update_profiles', { p_updates: updates }))
+    assert.deepEqual(answer.results.map(({ success }) => success), [true, false])
+    const whole = await call(backEnd, 'update_profiles', { p_updates: updates, p_all_or_nothing: true })
+    refused(whole, 400, 'updates[1].salary_min: validation_failed')
+  },
+  async export_profiles() {
+    const { user } = await register()
+    const exported = []
+    let after = null
+    do {
+      const page = data(await call(backEnd, 'export_profiles', { p_after: after, p_limit: 10 }))
+      exported.push(...page.profiles)
+      after = page.next
+    } while (after)
+    assert.equal(exported.filter(({ user_id }) => user_id === user.id).length, 1)
+    refused(await call(backEnd, 'export_profiles', { p_limit: 0 }), 400, 'limit: validation_failed')
+  },
+  async import_profiles() {
+    const { user } = await register()
+    const { data: row } = await backEnd.from('user_profiles').select().eq('user_id', user.id).single().throwOnError()
+    const rows = [{ ...row, field_of_study: 'art' }, { ...row, user_id: randomUUID(), profile_id: randomUUID() }]
+    const answer = data(await call(backEnd, 'import_profiles', { p_profiles: rows }))
+    assert.deepEqual(answer.results.map(({ success }) => success), [true, false])
+    const { data: now } = await backEnd.from('user_profiles').select().eq('user_id', user.id).single().throwOnError()
+    assert.equal(now.field_of_study, 'art')
+  },
+  async profile_stats() {
+    await register()
+    const stats = data(await call(backEnd, 'profile_stats', { p_days: 1 }))
+    assert.ok(stats.users >= 1 && stats.profiles >= 1, JSON.stringify(stats))
+  },
+  async repair_profiles() {
+    const report = data(await call(backEnd, 'repair_profiles', { p_limit: 10 }))
+    assert.equal(report.attempted, report.repaired + report.failed)
+  },
+  async backfill_profiles_batch() {
+    const user = await userWithoutProfile()
+    let after = null
+    do {
+      const batch = data(await call(backEnd, 'backfill_profiles_batch', { p_after: after, p_limit: 1000 }))
+      after = batch.next
+    } while (after)
+    data(await call(backEnd, 'get_profile', { p_user_id: user.id }))
+  },
+}
+
+/** What is the business of whoever owns the database or a table, and no API role's. */
+const OWNERS = ['attach_profile_table', 'build_info', 'create_profile_table', 'detach_profile_table', 'setup']
+
+/** The functions of the schema `registrar` with the parameters that a call must have, and the roles that may execute each. */
+const functions = await sql`
+  SELECT p.proname AS name, coalesce(p.proargnames[1:p.pronargs - p.pronargdefaults], '{}') AS required,
+         p.proargtypes::regtype[]::text[] AS types,
+         array(SELECT role FROM unnest('{anon,authenticated,service_role}'::text[]) AS role
+               WHERE has_function_privilege(role, p.oid, 'EXECUTE')) AS roles
+  FROM pg_proc AS p
+  WHERE p.pronamespace = 'registrar'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+  ORDER BY p.proname`
+const allowed = (role) => functions.filter(({ roles }) => roles.includes(role)).map(({ name }) => name)
+
+const VALUES = { uuid: randomUUID(), integer: 1, boolean: true, jsonb: {}, 'uuid[]': [], 'text[]': [] }
+
+/** That a call is refused by PostgreSQL, before registrar is reached. (Of NULL a strict function would not even be asked.) */
+async function isForbidden(caller, { name, required, types }) {
+  const value = (type) => VALUES[type] ?? 'public.user_profiles'
+  const parameters = Object.fromEntries(required.map((parameter, place) => [parameter, value(types[place])]))
+  const { error, status } = await call(caller, name, parameters)
+  assert.equal(error?.code, '42501', `${name}: ${JSON.stringify(error)}`)
+  assert.ok([401, 403].includes(status), `${name}: ${status}`)
+}
+
+const [own, ofBackEnd] = [OWN_PROFILE, BACK_END].map((calls) => Object.keys(calls))
+
+test('every function there is is called below, by whom it is granted to', () => {
+  assert.deepEqual(functions.map(({ name }) => name), [...own, ...ofBackEnd, ...OWNERS].sort())
+  assert.deepEqual(allowed('anon'), [])
+  assert.deepEqual(allowed('authenticated'), own.sort())
+  assert.deepEqual(allowed('service_role'), [...own, ...ofBackEnd].sort())
+})
+
+describe('a visitor may call nothing', () => {
+  for (const subject of functions) test(subject.name, () => isForbidden(visitor(), subject))
+})
+
+describe('a user may call for the own profile', () => {
+  for (const [name, check] of Object.entries(OWN_PROFILE)) {
+    test(name, async () => {
+      const { client, user } = await signUp()
+      await check(client, { user, on: {} })
+      await check(client, { user, on: { p_user_id: user.id } })
+    })
+  }
+})
+
+describe('a user may call nothing for anybody else', () => {
+  let client, other
+
+  before(async () => {
+    ;({ client } = await signUp())
+    ;({ user: other } = await signUp())
+  })
+
+  for (const name of own) {
+    test(name, async () => {
+      for (const p_user_id of [other.id, randomUUID()]) refused(await call(client, name, { p_user_id }), 403, 'forbidden')
+    })
+  }
+  const others = functions.filter(({ name }) => !own.includes(name))
+  for (const subject of others) test(subject.name, () => isForbidden(client, subject))
+})
+
+describe('the back end may call for any user', () => {
+  for (const [name, check] of Object.entries(OWN_PROFILE)) {
+    test(name, async () => {
+      const { user } = await register()
+      await check(backEnd, { user, on: { p_user_id: user.id } })
+      const parameters = name === 'update_profile' ? { p_updates: { field_of_study: 'law' } } : {}
+      refused(await call(backEnd, name, { ...parameters, p_user_id: randomUUID() }), 404, 'user_not_found')
+      const nobody = await call(backEnd, name)
+      assert.equal(nobody.error.errors[0].field, 'user_id')
+    })
+  }
+})
+
+describe('the back end may call for all users', () => {
+  for (const [name, check] of Object.entries(BACK_END)) test(name, check)
+})
+
+describe('the back end may not call what is the owner’s business', () => {
+  const subjects = functions.filter(({ name }) => OWNERS.includes(name))
+  for (const subject of subjects) test(subject.name, () => isForbidden(backEnd, subject))
+})
+
+test('what is not there is said to be not there', async () => {
+  for (const name of ['no_such_function', 'backfill_profiles']) {
+    const { status, error } = await call(backEnd, name)
+    assert.deepEqual([status, error.code], [404, 'PGRST202'], name)
+  }
+  const { error } = await call(backEnd, 'verify_email', { token: 'x' })
+  assert.equal(error.code, 'PGRST202')
+})
