@@ -66,6 +66,18 @@ impl Answer {
         }
     }
 
+    /// What the function returned, where it has no envelope, or the error that the answer tells of.
+    pub(crate) fn read_rows<T: DeserializeOwned>(self) -> Result<T> {
+        match serde_json::from_slice::<Value>(&self.body) {
+            Ok(json) if !self.status.is_success() => Err(self.refused_by_gateway(&json)),
+            Err(_) if !self.status.is_success() => Err(self.refused_by_gateway(&Value::Null)),
+            Ok(json) => serde_path_to_error::deserialize(json)
+                .map_err(|error| self.undecodable(&error.path().to_string(), "missing or of another type")),
+            Err(error) if error.is_eof() => Err(self.undecodable(".", "cut off")),
+            Err(_) => Err(self.undecodable(".", "not JSON")),
+        }
+    }
+
     fn read_envelope<T: DeserializeOwned>(self, json: Value) -> Result<T> {
         let envelope: Envelope<T> = serde_path_to_error::deserialize(json)
             .map_err(|error| self.undecodable(&error.path().to_string(), "missing or of another type"))?;
@@ -132,7 +144,7 @@ fn parse_retry_after(value: &str, now: DateTime<Utc>) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use registrar_core::{Registration, Verified};
+    use registrar_core::{Finding, Registration, Severity, Verified};
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
         let headers = headers
@@ -319,6 +331,23 @@ mod tests {
             let Error::Decode { path, .. } = &error else { panic!("{error:?}") };
             assert_eq!(path, expected, "{body}");
             assert!(!format!("{error:?} {error}").contains("t0ken"), "{error:?}");
+        }
+    }
+    #[test]
+    fn rows_come_without_an_envelope() {
+        let rows =
+            r#"[{"check": "orphans", "severity": "ok", "object": null, "finding": "", "why": null, "fix_sql": null}]"#;
+        let findings: Vec<Finding> = answer(200, &[], rows).read_rows().unwrap();
+        assert_eq!((findings.len(), findings[0].severity), (1, Severity::Ok));
+        assert_eq!(answer(200, &[], "[]").read_rows::<Vec<Finding>>().unwrap(), []);
+
+        let read = |status, body| answer(status, &[], body).read_rows::<Vec<Finding>>().unwrap_err();
+        let denied = r#"{"code": "42501", "message": "permission denied for function doctor"}"#;
+        assert!(matches!(read(403, denied), Error::Forbidden { .. }));
+        assert!(matches!(read(502, ""), Error::Unavailable { .. }));
+        for (body, expected) in [(&rows.replace("\"ok\"", "7"), "[0].severity"), (&rows[..9].to_owned(), ".")] {
+            let Error::Decode { path, .. } = read(200, body) else { panic!("{body}") };
+            assert_eq!(&path, expected, "{body}");
         }
     }
 }

@@ -29,12 +29,19 @@ pub(crate) struct Call {
     function: &'static str,
     body: Vec<u8>,
     repeatable: Repeatable,
+    has_envelope: bool,
 }
 
 impl Call {
+    /// A call that answers with registrar's envelope.
     pub(crate) fn new(function: &'static str, parameters: &impl Serialize, repeatable: Repeatable) -> Self {
         let body = serde_json::to_vec(parameters).expect("parameters are strings and JSON values");
-        Self { function, body, repeatable }
+        Self { function, body, repeatable, has_envelope: true }
+    }
+
+    /// A call that answers with what the function returns, as it is.
+    pub(crate) fn of_rows(function: &'static str, parameters: &impl Serialize, repeatable: Repeatable) -> Self {
+        Self { has_envelope: false, ..Self::new(function, parameters, repeatable) }
     }
 
     #[cfg(test)]
@@ -116,7 +123,8 @@ impl Client {
         let start = Instant::now();
         let sent = self.send(call, request_id, self.attempt_timeout.min(left_until(deadline))).await;
         let (status, outcome) = match sent {
-            Ok(answer) => (Some(answer.status()), answer.read()),
+            Ok(answer) if call.has_envelope => (Some(answer.status()), answer.read()),
+            Ok(answer) => (Some(answer.status()), answer.read_rows()),
             Err(error) => (None, Err(error)),
         };
         let (elapsed, code) = (start.elapsed(), outcome.as_ref().err().map(Error::code));
@@ -173,6 +181,8 @@ mod tests {
             let _ = client.register(NewUser::new("user@example.com")).await;
             let _ = client.verify_email("token").await;
             let _ = client.resend_verification("user@example.com").await;
+            let _ = client.doctor().await;
+            let _ = client.build_info().await;
             let (profiles, user) = (client.profiles(), Uuid::nil());
             let _ = profiles.update::<Value>(user, &json!({})).await;
             let _ = profiles.import(&[json!({})]).await;

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! [`Client::profiles`] makes, reads, changes and counts profiles, and looks after whole tables of them; the three tables
-//! that registrar brings along are typed in [`profile_templates`].
+//! that registrar brings along are typed in [`profile_templates`]. [`Client::doctor`] tells what is wrong with the
+//! database, and how it is mended.
 //!
 //! The address is a Supabase project ([`ClientBuilder::url`]) or a bare PostgREST ([`ClientBuilder::postgrest_url`]).
 //! The key is that of `service_role`, so this crate belongs in a back end, never in an app that users hold.
@@ -36,8 +37,10 @@
 #![forbid(unsafe_code)]
 
 mod answer;
+mod build_info;
 mod client;
 mod config;
+mod doctor;
 mod error;
 mod profile_calls;
 mod profile_pages;
@@ -56,9 +59,9 @@ pub use profile_pages::ProfilePages;
 pub use profile_update::Change;
 pub use profiles::Profiles;
 pub use registrar_core::{
-    BackfillBatch, BulkOutcome, CompletionShare, CompletionStatus, DayCount, Envelope, ErrorCode, FieldError,
-    ItemOutcome, MissingField, ProfileCheck, ProfileFailure, ProfilePage, ProfileStats, Registration, RepairReport,
-    Resent, UserProfile, UserProfileData, UserSummary, Verification, Verified,
+    BackfillBatch, BuildInfo, BulkOutcome, CompletionShare, CompletionStatus, DayCount, Envelope, ErrorCode,
+    FieldError, Finding, ItemOutcome, MissingField, ProfileCheck, ProfileFailure, ProfilePage, ProfileStats,
+    Registration, RepairReport, Resent, Severity, UserProfile, UserProfileData, UserSummary, Verification, Verified,
 };
 pub use registration::NewUser;
 pub use retry::Retry;

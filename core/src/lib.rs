@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod build_info;
 mod doctor;
 mod email;
 mod envelope;
@@ -22,7 +23,8 @@ mod token;
 mod trigger_body;
 mod verification;
 
-pub use doctor::Severity;
+pub use build_info::BuildInfo;
+pub use doctor::{Finding, Severity};
 pub use email::Email;
 pub use envelope::Envelope;
 pub use error_code::ErrorCode;

@@ -42,6 +42,7 @@ TO authenticated, service_role;
 -- Of the trusted back end.
 GRANT EXECUTE ON FUNCTION
     registrar.backfill_profiles_batch(uuid, integer, text),
+    registrar.build_info(),
     registrar.create_profiles(uuid[], boolean, text),
     registrar.doctor(),
     registrar.error_codes(),

@@ -21,9 +21,10 @@ const OWN_PROFILE: [&str; 6] = [
 ];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 13] = [
+const BACK_END: [&str; 14] = [
     "backfill_profiles",
     "backfill_profiles_batch",
+    "build_info",
     "create_profiles",
     "doctor",
     "error_codes",

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use registrar_client::{Error, ErrorCode};
 use serde_json::{Value, json};
 
+use crate::database::Refusal;
 use crate::output::{self, Format, Shape, printable};
 
 /// Why a command failed.
@@ -18,8 +19,14 @@ pub(crate) enum Failure {
     Io { what: &'static str, source: io::Error },
     /// A file that was named.
     File { what: String, source: io::Error },
+    /// The database, which was asked without the API between.
+    Database(Box<Refusal>),
     /// Some items failed, and have been told of one by one; the others are done.
     Items { message: String, hint: &'static str, details: Vec<Value>, data: Value },
+    /// Something that must be so is not so.
+    Unmet { exit_code: u8, code: &'static str, message: String, hint: String },
+    /// An examination or a series of steps, told of in full, did not end well.
+    Examination { exit_code: u8, message: String, hint: String, details: Vec<Value>, data: Value },
 }
 
 impl From<Error> for Failure {
@@ -42,8 +49,10 @@ impl Failure {
         ExitCode::from(self.exit_code())
     }
 
-    fn exit_code(&self) -> u8 {
+    pub(crate) fn exit_code(&self) -> u8 {
         match self {
+            Self::Unmet { exit_code, .. } | Self::Examination { exit_code, .. } => *exit_code,
+            Self::Database(refusal) => refusal.exit_code(),
             Self::Usage { .. } | Self::Call(Error::Config { .. }) => 2,
             Self::Call(Error::Api { code, .. }) => exit_code_of(*code),
             Self::Call(Error::Unauthorized { .. } | Error::Forbidden { .. }) => 6,
@@ -51,7 +60,8 @@ impl Failure {
         }
     }
 
-    fn text(&self) -> String {
+    /// What is told on stderr, line by line.
+    pub(crate) fn text(&self) -> String {
         let mut lines = vec![format!("error: {}", self.message())];
         if let Self::Call(Error::Api { errors, .. }) = self {
             for error in errors {
@@ -72,18 +82,16 @@ impl Failure {
     }
 
     fn json(&self, shape: Shape) -> Value {
-        let errors = match self {
-            Self::Call(Error::Api { errors, .. }) => json!(errors),
-            Self::Items { details, .. } => json!(details),
-            _ => json!([{"field": null, "code": self.code(), "message": self.message(), "hint": self.hint()}]),
-        };
         let call = if let Self::Call(error) = self { Some(error) } else { None };
-        let data = if let Self::Items { data, .. } = self { data } else { &Value::Null };
+        let data = match self {
+            Self::Items { data, .. } | Self::Examination { data, .. } => data,
+            _ => &Value::Null,
+        };
         let mut document = json!({
             "success": false,
             "message": self.message(),
             "data": data,
-            "errors": errors,
+            "errors": self.details(),
             "status": call.and_then(Error::status),
             "request_id": call.and_then(Error::request_id),
             "retry_after": call.and_then(Error::retry_after).map(|wait| wait.as_secs()),
@@ -96,27 +104,45 @@ impl Failure {
         document
     }
 
-    fn message(&self) -> String {
+    /// The entries of `errors`.
+    pub(crate) fn details(&self) -> Vec<Value> {
         match self {
-            Self::Usage { message, .. } | Self::Items { message, .. } => message.clone(),
+            Self::Call(Error::Api { errors, .. }) => errors.iter().map(|error| json!(error)).collect(),
+            Self::Items { details, .. } | Self::Examination { details, .. } => details.clone(),
+            _ => vec![json!({"field": null, "code": self.code(), "message": self.message(), "hint": self.hint()})],
+        }
+    }
+
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Usage { message, .. }
+            | Self::Items { message, .. }
+            | Self::Unmet { message, .. }
+            | Self::Examination { message, .. } => message.clone(),
             Self::Call(error) => error.to_string(),
+            Self::Database(refusal) => refusal.message(),
             Self::Io { what, .. } => (*what).to_owned(),
             Self::File { what, .. } => what.clone(),
         }
     }
 
-    fn code(&self) -> &'static str {
+    pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Usage { .. } => "usage",
             Self::Call(error) => error.code(),
             Self::Io { .. } | Self::File { .. } => "io",
+            Self::Database(_) => "database",
             Self::Items { .. } => "items",
+            Self::Unmet { code, .. } => code,
+            Self::Examination { .. } => "examination",
         }
     }
 
-    fn hint(&self) -> &str {
+    pub(crate) fn hint(&self) -> &str {
         match self {
             Self::Usage { hint, .. } | Self::Items { hint, .. } => hint,
+            Self::Unmet { hint, .. } | Self::Examination { hint, .. } => hint,
+            Self::Database(refusal) => refusal.hint(),
             Self::Call(error) => error.hint(),
             Self::Io { .. } => "Check what standard input and output are connected to.",
             Self::File { .. } => "Check the path, the permissions and the free space.",
@@ -124,9 +150,10 @@ impl Failure {
     }
 
     /// The chain of sources, outermost first, without those that only repeat what was said.
-    fn causes(&self) -> Vec<String> {
+    pub(crate) fn causes(&self) -> Vec<String> {
         let mut source: Option<&dyn std::error::Error> = match self {
-            Self::Usage { .. } | Self::Items { .. } => None,
+            Self::Database(refusal) => return refusal.causes(),
+            Self::Usage { .. } | Self::Items { .. } | Self::Unmet { .. } | Self::Examination { .. } => None,
             Self::Call(error) => std::error::Error::source(error),
             Self::Io { source, .. } | Self::File { source, .. } => Some(source),
         };

@@ -1,7 +1,12 @@
-//! The `registrar` command line: register a user, verify the e-mail address, make a new token, look after profiles.
+//! The `registrar` command line: register a user, verify the e-mail address, make a new token, look after profiles; set a
+//! database up, examine it, and try whether all works.
 #![forbid(unsafe_code)]
 
 mod completions;
+mod context;
+mod database;
+mod doctor;
+mod env;
 mod failure;
 mod json_object;
 mod logging;
@@ -10,16 +15,20 @@ mod profile;
 mod register;
 mod resend;
 mod secret_input;
+mod selftest;
 mod settings;
+mod setup;
+mod severity_table;
+mod statements;
+mod steps;
 mod verify;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use context::Context;
 use failure::Failure;
 use output::{Format, Shape};
-use registrar_client::{Client, Retry};
 use settings::Settings;
 
 /// What stands below `--help`; the exit codes are those of `failure.rs`.
@@ -28,6 +37,10 @@ Environment (a .env file in this directory or above it is read too; the environm
   SUPABASE_URL               the address of a Supabase project, like https://project.supabase.co
   POSTGREST_URL              in place of it, the address of a bare PostgREST, like http://localhost:3000
   SUPABASE_SERVICE_ROLE_KEY  the key of service_role; it is never taken from the command line
+  DATABASE_URL               the database itself, for setup, doctor and selftest: postgresql://user@host:5432/name; libpq's
+                             PGPASSWORD, PGPASSFILE (~/.pgpass), PGSSLMODE and PGSSLROOTCERT complete it
+  SUPABASE_ANON_KEY          the key of anon; selftest and env check use it where it is set
+  NO_COLOR                   set: no colours, which are for terminals only in any case
   TESTING_MODE               true: debug logs on stderr, as with --verbose
   REGISTRAR_LOG              error, warn, info or debug: logs on stderr from that level on; none unless set
 
@@ -39,7 +52,8 @@ Exit codes:
   3  not found or expired: user, profile, token
   4  conflict: the e-mail address, phone number or profile exists
   5  rate-limited or locked: wait and try again
-  6  not allowed: key or credentials refused
+  6  not allowed: key or credentials refused, or rights in the database missing
+  10 doctor: there are findings of severity error
 
 Errors are printed on stderr. With --output json, stdout always holds one JSON document, {success, message, data, errors};
 after a failure it also has status, request_id and retry_after (seconds), each null where it is not known. The commands
@@ -49,7 +63,8 @@ too. Only mistakes in the arguments leave stdout empty.
 Logs name users by their id, and never hold a secret or what stands in a profile: info for a profile that was made or
 changed, warn for one that exists already, error for every other failure, debug for each call.";
 
-/// Registers users of a registrar database, each with one call that is one transaction, and looks after their profiles.
+/// Registers users of a registrar database, each with one call that is one transaction, and looks after their profiles and
+/// the database itself.
 #[derive(Parser)]
 #[command(name = "registrar", version, after_help = AFTER_HELP)]
 struct Arguments {
@@ -84,6 +99,11 @@ enum Command {
     Resend(resend::Resend),
     #[command(subcommand)]
     Profile(profile::Profile),
+    Setup(setup::Setup),
+    Doctor(doctor::Doctor),
+    Selftest(selftest::Selftest),
+    #[command(subcommand)]
+    Env(env::Env),
     Completions(completions::Completions),
 }
 
@@ -108,24 +128,17 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command, shared: &Shared, settings: &Settings) -> Result<(), Failure> {
     logging::start(settings.log_level(shared.verbose)?);
+    let context = Context::new(shared, settings);
+    let format = shared.output;
     match command {
-        Command::Register(command) => command.run(&client(shared, settings)?, shared.output).await,
-        Command::Verify(command) => command.run(&client(shared, settings)?, shared.output).await,
-        Command::Resend(command) => command.run(&client(shared, settings)?, shared.output).await,
-        Command::Profile(command) => command.run(&client(shared, settings)?, shared.output).await,
+        Command::Register(command) => command.run(&context.client()?, format).await,
+        Command::Verify(command) => command.run(&context.client()?, format).await,
+        Command::Resend(command) => command.run(&context.client()?, format).await,
+        Command::Profile(command) => command.run(&context.client()?, format).await,
+        Command::Setup(command) => command.run(&context).await,
+        Command::Doctor(command) => command.run(&context).await,
+        Command::Selftest(command) => command.run(&context).await,
+        Command::Env(command) => command.run(&context).await,
         Command::Completions(command) => command.run(),
     }
-}
-
-fn client(shared: &Shared, settings: &Settings) -> Result<Client, Failure> {
-    let timeout = Duration::from_secs(shared.timeout);
-    let mut builder = Client::builder()
-        .user_agent(concat!("registrar-cli/", env!("CARGO_PKG_VERSION")))
-        .timeout(timeout)
-        // Room for a repetition where the whole is long, and no more than the whole where it is short.
-        .attempt_timeout((timeout / 3).max(Duration::from_secs(12)));
-    if shared.no_retry {
-        builder = builder.retry(Retry::none()).attempt_timeout(timeout);
-    }
-    settings.build(builder)
 }

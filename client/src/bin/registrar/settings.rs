@@ -1,20 +1,58 @@
 //! Where the server is and with which key it is called: the environment, then `.env`.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use registrar_client::{Client, ClientBuilder, Error};
 use tracing::level_filters::LevelFilter;
 
 use crate::failure::Failure;
 
-const SUPABASE_URL: &str = "SUPABASE_URL";
-const POSTGREST_URL: &str = "POSTGREST_URL";
-const SERVICE_ROLE_KEY: &str = "SUPABASE_SERVICE_ROLE_KEY";
-const TESTING_MODE: &str = "TESTING_MODE";
-const LOG: &str = "REGISTRAR_LOG";
+pub(crate) const SUPABASE_URL: &str = "SUPABASE_URL";
+pub(crate) const POSTGREST_URL: &str = "POSTGREST_URL";
+pub(crate) const SERVICE_ROLE_KEY: &str = "SUPABASE_SERVICE_ROLE_KEY";
+pub(crate) const ANON_KEY: &str = "SUPABASE_ANON_KEY";
+pub(crate) const DATABASE_URL: &str = "DATABASE_URL";
+pub(crate) const PGPASSWORD: &str = "PGPASSWORD";
+pub(crate) const PGPASSFILE: &str = "PGPASSFILE";
+pub(crate) const PGSSLMODE: &str = "PGSSLMODE";
+pub(crate) const PGSSLROOTCERT: &str = "PGSSLROOTCERT";
+pub(crate) const TESTING_MODE: &str = "TESTING_MODE";
+pub(crate) const LOG: &str = "REGISTRAR_LOG";
+
+/// Every variable that is read.
+pub(crate) const NAMES: &[&str] = &[
+    SUPABASE_URL,
+    POSTGREST_URL,
+    SERVICE_ROLE_KEY,
+    ANON_KEY,
+    DATABASE_URL,
+    PGPASSWORD,
+    PGPASSFILE,
+    PGSSLMODE,
+    PGSSLROOTCERT,
+    TESTING_MODE,
+    LOG,
+];
 
 /// One place that settings come from.
 type Source = HashMap<String, String>;
+
+/// Which place a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Environment,
+    File,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Environment => "the environment",
+            Self::File => ".env",
+        })
+    }
+}
 
 /// The settings of this run. An empty value is the same as none.
 pub(crate) struct Settings {
@@ -25,8 +63,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn load() -> Self {
-        let names = [SUPABASE_URL, POSTGREST_URL, SERVICE_ROLE_KEY, TESTING_MODE, LOG];
-        let environment = names
+        let environment = NAMES
             .iter()
             .filter_map(|&name| Some((name.to_owned(), std::env::var_os(name)?.to_string_lossy().into_owned())))
             .collect();
@@ -60,18 +97,29 @@ impl Settings {
         let key = self.get(SERVICE_ROLE_KEY).ok_or_else(|| {
             self.missing(format!("{SERVICE_ROLE_KEY} is not set."), "Set it in the environment or in .env.")
         })?;
+        self.build_with_key(builder, SERVICE_ROLE_KEY, key)
+    }
+
+    /// The client with the address set and this key, which comes from the variable of that name.
+    pub(crate) fn build_with_key(&self, builder: ClientBuilder, key_name: &str, key: &str) -> Result<Client, Failure> {
         let (name, address) = self.address()?;
         let builder = if name == SUPABASE_URL { builder.url(address) } else { builder.postgrest_url(address) };
         builder.service_role_key(key).build().map_err(|error| match error {
-            Error::Config { setting: "service_role_key", message } => malformed(SERVICE_ROLE_KEY, &message),
+            Error::Config { setting: "service_role_key", message } => malformed(key_name, &message),
             Error::Config { setting: "url" | "postgrest_url", message } => malformed(name, &message),
             other => other.into(),
         })
     }
 
+    /// Whether the API can be called: there is an address, and the key of the back end.
+    pub(crate) fn names_an_api(&self) -> bool {
+        self.get(SERVICE_ROLE_KEY).is_some()
+            && [SUPABASE_URL, POSTGREST_URL].iter().any(|name| self.get(name).is_some())
+    }
+
     /// The name and value of the address. The source that names one first counts, so that a variable overrides a `.env` that
     /// has the other one.
-    fn address(&self) -> Result<(&'static str, &str), Failure> {
+    pub(crate) fn address(&self) -> Result<(&'static str, &str), Failure> {
         for source in [&self.environment, &self.file] {
             match (lookup(source, SUPABASE_URL), lookup(source, POSTGREST_URL)) {
                 (Some(project), None) => return Ok((SUPABASE_URL, project)),
@@ -92,8 +140,19 @@ impl Settings {
         ))
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         lookup(&self.environment, name).or_else(|| lookup(&self.file, name))
+    }
+
+    /// Where the value of a setting that is set comes from.
+    pub(crate) fn origin(&self, name: &str) -> Option<Origin> {
+        let in_environment = lookup(&self.environment, name).map(|_| Origin::Environment);
+        in_environment.or_else(|| lookup(&self.file, name).map(|_| Origin::File))
+    }
+
+    /// How many lines of `.env` could not be read.
+    pub(crate) fn unreadable_lines(&self) -> usize {
+        self.unreadable_lines
     }
 
     fn missing(&self, mut message: String, hint: &'static str) -> Failure {
@@ -115,6 +174,15 @@ fn lookup<'a>(source: &'a Source, name: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
+impl Settings {
+    /// Settings as if these variables were the whole environment.
+    pub(crate) fn of_environment(variables: &[(&str, &str)]) -> Self {
+        let environment = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { environment, file: Source::new(), unreadable_lines: 0 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -128,6 +196,8 @@ mod tests {
         let both = settings(&[(POSTGREST_URL, "http://a")], &[(SUPABASE_URL, "http://b"), (SERVICE_ROLE_KEY, "key")]);
         assert_eq!(both.address().ok(), Some((POSTGREST_URL, "http://a")));
         assert_eq!(both.get(SERVICE_ROLE_KEY), Some("key"));
+        assert_eq!(both.origin(SERVICE_ROLE_KEY), Some(Origin::File));
+        assert_eq!((both.origin(POSTGREST_URL), both.origin(LOG)), (Some(Origin::Environment), None));
         let empty = settings(&[(POSTGREST_URL, "")], &[(SUPABASE_URL, "http://b")]);
         assert_eq!(empty.address().ok(), Some((SUPABASE_URL, "http://b")));
     }
