@@ -8,6 +8,7 @@
 mod email;
 mod envelope;
 mod error_code;
+mod error_context;
 mod field_error;
 mod full_name;
 mod idempotency_key;
@@ -23,6 +24,7 @@ mod verification;
 pub use email::Email;
 pub use envelope::Envelope;
 pub use error_code::ErrorCode;
+pub use error_context::{ErrorContext, Frame};
 pub use field_error::FieldError;
 pub use full_name::FullName;
 pub use idempotency_key::IdempotencyKey;
