@@ -103,6 +103,8 @@ COMMENT ON FUNCTION registrar.backfill_profiles_batch(uuid, integer, text) IS
     'Gives those of the next p_limit users after p_after a profile who have none. 200 done; 403 forbidden.';
 COMMENT ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) IS
     'Gives every user without a profile one, in batches of p_batch that commit; may be called again after it was stopped. Counts what it made and what failed.';
+COMMENT ON FUNCTION registrar.signup_check(name) IS
+    'A dry run of a sign-up as the role p_as (the owner of auth.users where none is named), statement by statement as Supabase Auth writes it, and rolled back: one row for each shape with what fails, where, and what to do. Run as superuser, or as the owner of the database with the rights of that role. Uses up sequence values.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

@@ -67,7 +67,8 @@ BEGIN
     EXECUTE format('GRANT SELECT ON registrar.profile_tables TO %s', owner);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION registrar.attach_profile_table(regclass, name, jsonb, text),
-             registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes() TO %s',
+             registrar.detach_profile_table(text), registrar.create_profile_table(text, jsonb), registrar.error_codes(),
+             registrar.signup_check(name) TO %s',
         owner
     );
 END

@@ -23,6 +23,7 @@ pub(crate) mod profile_warnings;
 pub(crate) mod profiles;
 mod remembered;
 pub(crate) mod roles;
+pub(crate) mod signup_check;
 pub(crate) mod storage;
 pub(crate) mod user_rows;
 pub(crate) mod users;
