@@ -321,6 +321,7 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("create_profile_table", json!({ "p_template": "user_profiles" })),
         ("attach_profile_table", json!({ "p_table": "public.user_profiles", "p_user_column": "user_id" })),
         ("detach_profile_table", json!({ "p_table": "public.user_profiles" })),
+        ("signup_check", json!({})),
     ];
     for function in OWN_PROFILE {
         for key in [None, Some(stack.key(Role::Anon))] {
