@@ -113,6 +113,8 @@ COMMENT ON FUNCTION registrar.expose_api(text, text[]) IS
     'Makes functions in a schema of the app''s that call those of the API of the same name, for callers that cannot send Content-Profile; all, or those in p_functions, and drops others that it made. Replaces nothing that it did not make, and lists what is in the way. Run as whoever may create functions in the schema.';
 COMMENT ON FUNCTION registrar.migration_sql() IS
     'What registrar has outside the app''s own schemas, as one script for a folder of migrations: extension, trigger, settings, roles, attached tables with their row security and rights, wrappers. The script may be run again.';
+COMMENT ON FUNCTION registrar.signup_check(name) IS
+    'A dry run of a sign-up as the role p_as (the owner of auth.users where none is named), statement by statement as Supabase Auth writes it, and rolled back: one row for each shape with what fails, where, and what to do. Run as superuser, or as the owner of the database with the rights of that role. Uses up sequence values.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

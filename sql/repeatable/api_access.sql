@@ -77,6 +77,7 @@ BEGIN
              registrar.error_codes(),
              registrar.expose_api(text, text[]),
              registrar.migration_sql(),
+             registrar.signup_check(name),
              registrar.withdraw_relation(text, text)
          TO %s',
         owner

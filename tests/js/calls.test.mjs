@@ -176,7 +176,7 @@ const BACK_END = {
 /** What is the business of whoever owns the database or a table, and no API role's. */
 const OWNERS = [
   'attach_profile_table', 'build_info', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
-  'migration_sql', 'setup', 'withdraw_relation',
+  'migration_sql', 'setup', 'signup_check', 'withdraw_relation',
 ]
 
 /** The functions of the schema `registrar` with the parameters that a call must have, and the roles that may execute each. */

@@ -1,7 +1,11 @@
 //! How many rows there are, of one user or of all: what a call made, and what a refused one must not have made.
 
+use std::collections::BTreeMap;
+
 use ::postgres::Client;
 
+use crate::database::Database;
+use crate::sql_call::{all, one};
 use crate::stack::{PROFILE_TABLE, Stack};
 
 /// Rows by where they stand. The audit log is left out: it tells of refusals too.
@@ -48,6 +52,22 @@ impl Stack {
     /// The rows of the user with an e-mail address.
     pub fn row_counts_of(&self, email: &str) -> RowCounts {
         counts(&mut self.admin(), Some(email))
+    }
+}
+
+impl Database {
+    /// The rows of every table but the catalogue's, the audit log included, by `schema.table`.
+    #[track_caller]
+    pub fn rows_of_every_table(&self) -> BTreeMap<String, i64> {
+        let mut admin = self.admin().unwrap_or_else(|error| panic!("{error:?}"));
+        let tables = "SELECT format('%I.%I', n.nspname, c.relname)
+                      FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                      WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')";
+        let tables: Vec<String> = all(&mut admin, tables, &[]);
+        tables
+            .into_iter()
+            .map(|table| (table.clone(), one(&mut admin, &format!("SELECT count(*) FROM {table}"), &[])))
+            .collect()
     }
 }
 

@@ -325,6 +325,7 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("detach_profile_table", json!({ "p_table": "public.user_profiles" })),
         ("expose_api", json!({})),
         ("migration_sql", json!({})),
+        ("signup_check", json!({})),
     ];
     for function in OWN_PROFILE {
         for key in [None, Some(stack.key(Role::Anon))] {

@@ -1,7 +1,21 @@
 //! Deferred constraints, before they can fail at commit.
 
+use pgrx::pg_sys::{self, Oid};
+
 use super::trap::set_constraints_all_immediate;
 use super::{PgError, as_role, outer_user_id, subtransaction};
+
+/// Checks every deferred constraint as the commit would, as the role in force, and leaves them immediate: only the rollback of
+/// the subtransaction that stands around it takes that back.
+pub(crate) fn settle_deferred_constraints() -> Result<(), PgError> {
+    set_constraints_all_immediate()
+}
+
+/// Whether the transaction has a deferred constraint or trigger of a table still before it.
+pub(crate) fn has_deferred(table: Oid) -> bool {
+    // SAFETY: looks through the events that the transaction has queued.
+    unsafe { pg_sys::AfterTriggerPendingOnRel(table) }
+}
 
 /// Checks every deferred constraint as the commit would, as the role that will commit, and leaves them deferred.
 ///

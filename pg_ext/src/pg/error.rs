@@ -19,6 +19,9 @@ impl Deref for PgError {
     }
 }
 
+/// The function of PostgreSQL's that executes a RAISE of PL/pgSQL's.
+pub(super) const RAISE: &CStr = c"exec_stmt_raise";
+
 /// What PostgreSQL said of an error.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
@@ -31,9 +34,11 @@ pub(crate) struct Report {
     pub(crate) hint: Option<String>,
     /// The call stack in SQL and PL/pgSQL, known where the error passed through a [`TrappedStatement`](super::TrappedStatement).
     pub(crate) context: Option<String>,
-    /// The constraint that was violated and the table of it, likewise.
+    /// The constraint that was violated, and the schema, table and column of it, likewise.
     pub(crate) constraint: Option<String>,
+    pub(crate) schema: Option<String>,
     pub(crate) table: Option<String>,
+    pub(crate) column: Option<String>,
 }
 
 impl PgError {
@@ -45,6 +50,11 @@ impl PgError {
     /// PostgreSQL's packed form of the SQLSTATE.
     pub(super) fn code(&self) -> i32 {
         self.code
+    }
+
+    /// Whether it is somebody's RAISE, whatever its SQLSTATE.
+    pub(crate) fn is_raised(&self) -> bool {
+        !self.is_own
     }
 
     /// Whether a lock was not to be had in time.
@@ -127,8 +137,18 @@ impl PgError {
     }
 
     fn new(code: PgSqlErrorCode, message: String) -> Self {
-        let (detail, hint, context, constraint, table) = (None, None, None, None, None);
-        Self(Box::new(Report { code: code as i32, is_own: true, message, detail, hint, context, constraint, table }))
+        Self(Box::new(Report {
+            code: code as i32,
+            is_own: true,
+            message,
+            detail: None,
+            hint: None,
+            context: None,
+            constraint: None,
+            schema: None,
+            table: None,
+            column: None,
+        }))
     }
 
     /// Raises the error again.
@@ -156,13 +176,15 @@ impl PgError {
             let copy = pg_sys::CopyErrorData();
             let report = Report {
                 code: (*copy).sqlerrcode,
-                is_own: text((*copy).funcname).is_none_or(|function| function != "exec_stmt_raise"),
+                is_own: (*copy).funcname.is_null() || CStr::from_ptr((*copy).funcname) != RAISE,
                 message: text((*copy).message).unwrap_or_default(),
                 detail: text((*copy).detail),
                 hint: text((*copy).hint),
                 context: text((*copy).context),
                 constraint: text((*copy).constraint_name),
+                schema: text((*copy).schema_name),
                 table: text((*copy).table_name),
+                column: text((*copy).column_name),
             };
             pg_sys::FreeErrorData(copy);
             pg_sys::FlushErrorState();
@@ -185,7 +207,9 @@ impl From<CaughtError> for PgError {
             hint: report.hint().map(str::to_owned),
             context: None,
             constraint: None,
+            schema: None,
             table: None,
+            column: None,
         }))
     }
 }

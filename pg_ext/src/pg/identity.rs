@@ -1,6 +1,6 @@
 //! Who is calling, and on whose behalf a statement runs.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 
 use pgrx::pg_sys::{self, Oid};
 
@@ -13,8 +13,13 @@ pub(crate) fn outer_user_id() -> Oid {
 
 /// The name of [`outer_user_id`].
 pub(crate) fn caller_role() -> String {
+    role_name(outer_user_id())
+}
+
+/// The name of a role.
+pub(crate) fn role_name(role: Oid) -> String {
     // SAFETY: returns null for an unknown role, as asked, else a NUL-terminated string.
-    let name = unsafe { pg_sys::GetUserNameFromId(outer_user_id(), true) };
+    let name = unsafe { pg_sys::GetUserNameFromId(role, true) };
     if name.is_null() {
         return "unknown".to_owned();
     }
@@ -56,6 +61,38 @@ pub(crate) fn has_rights_of(role: Oid, other: &CStr) -> bool {
 pub(crate) fn has_rights_of_id(role: Oid, other: Oid) -> bool {
     // SAFETY: looks the memberships up in the system caches.
     unsafe { pg_sys::has_privs_of_role(role, other) }
+}
+
+/// Whether a role may act as another: it has the rights of it, and could become it by SET ROLE. (Since PostgreSQL 16 a
+/// membership may give one without the other.)
+pub(crate) fn may_act_as(role: Oid, other: Oid) -> bool {
+    has_rights_of_id(role, other) && may_become(role, other)
+}
+
+#[cfg(feature = "pg15")]
+fn may_become(role: Oid, other: Oid) -> bool {
+    // SAFETY: looks the memberships up in the system caches.
+    unsafe { pg_sys::is_member_of_role(role, other) }
+}
+
+#[cfg(not(feature = "pg15"))]
+fn may_become(role: Oid, other: Oid) -> bool {
+    // SAFETY: looks the memberships up in the system caches.
+    unsafe { pg_sys::member_can_set_role(role, other) }
+}
+
+/// Whether a role is a superuser.
+pub(crate) fn is_superuser(role: Oid) -> bool {
+    // SAFETY: looks the role up in the system caches.
+    unsafe { pg_sys::superuser_arg(role) }
+}
+
+/// The role of that name.
+pub(crate) fn role_named(name: &str) -> Option<Oid> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: looks the name up in the system caches; gives InvalidOid where there is none, as asked.
+    let role = unsafe { pg_sys::get_role_oid(name.as_ptr(), true) };
+    (role != Oid::INVALID).then_some(role)
 }
 
 /// Runs `work` with registrar's own rights, as a SECURITY DEFINER function does; but the caller's stay known, and what the caller

@@ -4,6 +4,7 @@ mod argument;
 mod clock;
 pub(crate) mod configuration;
 mod deferred;
+mod dry_run;
 mod error;
 mod identity;
 pub(crate) mod jsonb;
@@ -18,16 +19,18 @@ mod user_row;
 
 pub(crate) use argument::{Name, Relation};
 pub(crate) use clock::{Timestamp, transaction_id, transaction_start};
-pub(crate) use deferred::check_deferred_constraints;
+pub(crate) use deferred::{check_deferred_constraints, has_deferred, settle_deferred_constraints};
+pub(crate) use dry_run::{dry_run, is_dry_run, other_open_cursor};
 pub(crate) use error::PgError;
 pub(crate) use identity::{
-    as_registrar, as_role, caller_role, current_user_id, has_rights_of, has_rights_of_id, outer_user_id,
+    as_registrar, as_role, caller_role, current_user_id, has_rights_of, has_rights_of_id, is_superuser, may_act_as,
+    outer_user_id, role_name, role_named,
 };
 pub(crate) use jsonb::Jsonb;
 pub(crate) use new_users::{NewUsers, updated_user};
 pub(crate) use raise::raise_on_return;
 pub(crate) use request::{request_claims, request_headers, set_response_status};
-pub(crate) use setting::{with_lock_timeout, with_search_path};
+pub(crate) use setting::{SettingRights, milliseconds, set_until_rollback, with_lock_timeout, with_search_path};
 pub(crate) use subtransaction::subtransaction;
 pub(crate) use table::{LockMode, LockedTable, lock_table};
 pub(crate) use trap::{TrappedStatement, first_returned, returned_columns};

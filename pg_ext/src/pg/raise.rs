@@ -7,6 +7,7 @@ use std::ffi::{CString, c_char};
 use pgrx::pg_sys;
 
 use super::PgError;
+use super::error::RAISE;
 
 thread_local! {
     static HELD: RefCell<Option<PgError>> = const { RefCell::new(None) };
@@ -44,11 +45,16 @@ impl PgError {
         unsafe {
             (*data).elevel = pgrx::PgLogLevel::ERROR as i32;
             (*data).sqlerrcode = self.code();
+            if self.is_raised() {
+                (*data).funcname = RAISE.as_ptr();
+            }
             (*data).message = text(Some(&self.message));
             (*data).detail = text(self.detail.as_deref());
             (*data).hint = text(self.hint.as_deref());
             (*data).context = text(self.context.as_deref());
+            (*data).schema_name = text(self.schema.as_deref());
             (*data).table_name = text(self.table.as_deref());
+            (*data).column_name = text(self.column.as_deref());
             (*data).constraint_name = text(self.constraint.as_deref());
         }
         data

@@ -1,8 +1,8 @@
 //! Settings in force for a piece of work, as for a function with SET.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
-use pgrx::pg_sys;
+use pgrx::{PgLogLevel, pg_sys};
 
 /// Runs `work` with a `lock_timeout`: nobody who signs up or calls waits for a migration.
 pub(crate) fn with_lock_timeout<T>(work: impl FnOnce() -> T) -> T {
@@ -37,4 +37,42 @@ fn with_setting<T>(name: &CStr, value: &CStr, work: impl FnOnce() -> T) -> T {
     // SAFETY: see above.
     unsafe { pg_sys::AtEOXact_GUC(true, level) };
     result
+}
+
+/// Who decides whether a setting may be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SettingRights {
+    Superuser,
+    User,
+}
+
+/// Puts a setting in force until the rollback of the subtransaction that stands around it. One that may not be set now, or does not
+/// exist, is left as it is.
+pub(crate) fn set_until_rollback(name: &str, value: &str, rights: SettingRights) {
+    let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else { return };
+    let context = match rights {
+        SettingRights::Superuser => pg_sys::GucContext::PGC_SUSET,
+        SettingRights::User => pg_sys::GucContext::PGC_USERSET,
+    };
+    // SAFETY: the strings are NUL-terminated and copied. What is below ERROR is logged, not raised.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            context,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            PgLogLevel::DEBUG1 as i32,
+            false,
+        );
+    }
+}
+
+/// A setting of a number of milliseconds.
+pub(crate) fn milliseconds(name: &CStr) -> Option<u64> {
+    // SAFETY: returns null for an unknown setting, as asked, else a string that lives until the setting changes.
+    let value = unsafe { pg_sys::GetConfigOption(name.as_ptr(), true, false) };
+    // SAFETY: not null; read at once.
+    (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }).and_then(|value| value.to_str().ok()?.parse().ok())
 }

@@ -12,4 +12,5 @@ mod profile_tables;
 mod profiles;
 mod registration;
 mod setup;
+mod signup_check;
 mod verification;

@@ -28,6 +28,7 @@ pub(crate) mod profiles;
 mod remembered;
 pub(crate) mod roles;
 mod setup_grants;
+pub(crate) mod signup_check;
 pub(crate) mod storage;
 pub(crate) mod user_rows;
 pub(crate) mod users;

@@ -51,6 +51,31 @@ pub(crate) fn resolve(client: &mut SpiClient<'_>, user_id: Uuid, table: &Profile
     RESOLVE.run(client, &[pg_uuid(user_id).into(), table.schema.as_str().into(), table.name.as_str().into()]);
 }
 
+/// A failure as it is recorded.
+pub(crate) struct Recorded {
+    /// `schema.table`, as people write it.
+    pub(crate) table: String,
+    pub(crate) sqlstate: String,
+    pub(crate) message: String,
+    pub(crate) hint: String,
+}
+
+static OF_USER: Statement = Statement::new(
+    "SELECT format('%s.%s', schema_name, table_name), sqlstate, message, coalesce(hint, '')
+     FROM registrar_private.profile_failures WHERE user_id = $1 ORDER BY 1",
+    &[UUIDOID],
+);
+
+/// The failures of a user.
+pub(crate) fn of_user(client: &mut SpiClient<'_>, user_id: Uuid) -> Vec<Recorded> {
+    let rows = OF_USER.run(client, &[pg_uuid(user_id).into()]);
+    rows.filter_map(|row| {
+        let text = |place| row.get::<String>(place).ok().flatten();
+        Some(Recorded { table: text(1)?, sqlstate: text(2)?, message: text(3)?, hint: text(4)? })
+    })
+    .collect()
+}
+
 /// What to do about a failure: PostgreSQL's own hint, or what its kind calls for.
 pub(crate) fn hint(table: &ProfileTable, error: &PgError) -> String {
     let name = table.display_name();

@@ -38,6 +38,27 @@ pub(crate) fn record(client: &mut SpiClient<'_>, user_id: Uuid, table: &ProfileT
     );
 }
 
+/// A warning as it is recorded.
+pub(crate) struct Recorded {
+    /// `schema.table.column`, as people write it.
+    pub(crate) column: String,
+    pub(crate) message: String,
+}
+
+static OF_USER: Statement = Statement::new(
+    "SELECT format('%s.%s.%s', schema_name, table_name, column_name), message
+     FROM registrar_private.profile_warnings WHERE user_id = $1 ORDER BY 1",
+    &[UUIDOID],
+);
+
+/// The warnings about a user's values.
+pub(crate) fn of_user(client: &mut SpiClient<'_>, user_id: Uuid) -> Vec<Recorded> {
+    let rows = OF_USER.run(client, &[pg_uuid(user_id).into()]);
+    let recorded = rows
+        .filter_map(|row| Some(Recorded { column: row.get(1).ok().flatten()?, message: row.get(2).ok().flatten()? }));
+    recorded.collect()
+}
+
 fn message(warning: &FieldError) -> String {
     match &warning.hint {
         Some(hint) => format!("{} {hint}", warning.message),
