@@ -41,7 +41,7 @@ impl ClusterBuilder {
         self
     }
 
-    /// Leaves registrar out: PostgreSQL as the machine has it.
+    /// Leaves registrar out, also where the machine has it.
     #[must_use]
     pub fn without_registrar(mut self) -> Self {
         self.with_registrar = false;
@@ -52,12 +52,8 @@ impl ClusterBuilder {
     pub fn start(self) -> Result<Cluster> {
         let scratch = Scratch::new()?;
         let user = ServerUser::current()?;
-        let installation = if self.with_registrar {
-            let package = Package::find(self.installation.major())?;
-            self.installation.with_package(&package, &scratch.path().join("postgresql"))?
-        } else {
-            self.installation
-        };
+        let package = self.with_registrar.then(|| Package::find(self.installation.major())).transpose()?;
+        let installation = self.installation.private_copy(package.as_ref(), &scratch.path().join("postgresql"))?;
         let data = scratch.directory_of(&user, "data")?;
         let sockets = scratch.directory_of(&user, "sockets")?;
         let password = random_password();

@@ -1,4 +1,4 @@
-//! A private installation of PostgreSQL that has registrar in it.
+//! A private installation of PostgreSQL, with registrar in it or surely without.
 //!
 //! An extension belongs into directories that all users of the machine share. Two checkouts, two runs at once, or
 //! `cargo pgrx test` with its debug build would replace each other's library there under running servers; and it takes
@@ -19,8 +19,8 @@ use crate::postgres::{Installation, Package};
 const SELF_LOCATING: [&str; 5] = ["initdb", "pg_config", "pg_ctl", "pg_upgrade", "postgres"];
 
 impl Installation {
-    /// Makes the private installation under `root`.
-    pub fn with_package(&self, package: &Package, root: &Path) -> Result<Self> {
+    /// Makes the private installation under `root`, with this package of registrar's and no other, or without any.
+    pub fn private_copy(&self, package: Option<&Package>, root: &Path) -> Result<Self> {
         let _lock = Package::lock_for_reading()?;
         let common = common_ancestor(&[&self.bin, &self.share, &self.libraries]);
         let place = |directory: &Path| -> Result<PathBuf> { Ok(root.join(directory.strip_prefix(&common)?)) };
@@ -37,6 +37,7 @@ impl Installation {
             [(&self.libraries, &libraries), (&self.share.join("extension"), &share.join("extension"))]
         {
             mirror(original, private, &without_registrar)?;
+            let Some(package) = package else { continue };
             let packaged = package.counterpart(original);
             mirror(&packaged, private, &|_| Mirrored::Copy)
                 .with_context(|| format!("the package is not one for PostgreSQL {}", self.version))?;
