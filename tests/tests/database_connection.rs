@@ -68,8 +68,9 @@ fn connect(cluster: &Cluster, host: &str, options: &str, variables: &[(&str, &Pa
 fn database_line(run: &ProgramRun) -> String {
     let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     let lines = document["data"]["checks"].as_array().unwrap().iter();
-    let line = lines.filter(|line| line["name"] == "database").map(|line| line["finding"].as_str().unwrap().to_owned());
-    line.last().unwrap_or_else(|| panic!("{run:?}"))
+    let mut line =
+        lines.filter(|line| line["name"] == "database").map(|line| line["finding"].as_str().unwrap().to_owned());
+    line.next().unwrap_or_else(|| panic!("{run:?}"))
 }
 
 #[track_caller]

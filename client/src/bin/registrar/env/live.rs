@@ -16,14 +16,14 @@ const DATABASE: &str = "database";
 const EXTENSION: &str = "extension in the database";
 
 const INSTALLED: &str = "
-SELECT pg_catalog.json_build_object(
-    'server', pg_catalog.current_setting('server_version'),
+SELECT json_build_object(
+    'server', current_setting('server_version'),
     'role', current_user,
     'is_superuser', (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user),
-    'tls', (SELECT s.version FROM pg_catalog.pg_stat_ssl AS s WHERE s.pid = pg_catalog.pg_backend_pid() AND s.ssl),
+    'tls', (SELECT s.version FROM pg_catalog.pg_stat_ssl AS s WHERE s.pid = pg_backend_pid() AND s.ssl),
     'installed', (SELECT e.extversion FROM pg_catalog.pg_extension AS e WHERE e.extname = 'registrar'),
     'available', (SELECT a.default_version FROM pg_catalog.pg_available_extensions AS a WHERE a.name = 'registrar')
-)::pg_catalog.text";
+)::text";
 
 #[derive(Deserialize)]
 struct Installed {
