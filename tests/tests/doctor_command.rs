@@ -203,7 +203,7 @@ fn who_may_not_ask_is_told_what_to_do() {
     let run = Program::new().run(&["doctor", "--database-url", &url]);
     run.assert_failed(6, &["42501", "owner of the database"]);
     let bare = program(&empty_database()).run(&["doctor"]);
-    bare.assert_failed(1, &["The database cannot be examined", "registrar setup"]);
+    bare.assert_failed(1, &["registrar is not installed in this database", "registrar setup"]);
     let anon = Program::new().with("POSTGREST_URL", Stack::shared().url());
     let anon = anon.with("SUPABASE_SERVICE_ROLE_KEY", Stack::shared().key(Role::Anon)).run(&["doctor"]);
     anon.assert_failed(6, &["service_role"]);

@@ -1,4 +1,4 @@
-//! The README's examples, and the SQL of docs/profiles.md, each executed as it stands.
+//! The README's examples, the commands of docs/command-line.md and the SQL of docs/profiles.md, each executed as it stands.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const README: &str = include_str!("../../README.md");
+const COMMAND_LINE: &str = include_str!("../../docs/command-line.md");
 const PROFILES: &str = include_str!("../../docs/profiles.md");
 
 #[test]
@@ -160,6 +161,20 @@ fn the_command_line_examples_change_count_export_and_import() {
     }
     let level = "SELECT experience_level FROM public.user_profiles WHERE user_id = $1";
     assert_eq!(one::<String>(&mut Stack::shared().admin(), level, &[&user]), "senior");
+}
+
+#[test]
+fn the_commands_of_the_reference_run_one_after_the_other() {
+    let (stack, directory) = (Stack::shared(), tempfile::TempDir::new().unwrap());
+    let lines = blocks(COMMAND_LINE, "console").flat_map(str::lines).filter_map(|line| line.strip_prefix("$ "));
+    // What follows a number sign is a comment to the shell, too. One of them asks, which takes a terminal.
+    let commands: Vec<_> = lines.filter(|line| !line.starts_with("registrar doctor --fix  ")).collect();
+    assert!(commands.len() > 5, "{commands:?}");
+    for command in commands {
+        run(shell().arg(command).env("DATABASE_URL", stack.database().url()).current_dir(&directory));
+    }
+    let script = std::fs::read_to_string(directory.path().join("setup.sql")).unwrap();
+    assert!(script.contains("SELECT registrar.setup();"), "{script}");
 }
 
 #[test]

@@ -190,7 +190,11 @@ fn what_could_not_be_removed_is_not_made() {
     let url = format!("postgresql://mere:mere@127.0.0.1:{}/app", stack.database().port());
     Program::of(stack).run(&["selftest", "--database-url", &url]).assert_failed(6, &["lacks", "DELETE on auth.users"]);
     let bare = Program::of(stack).with_database(&empty_database()).run(SELFTEST);
-    bare.assert_failed(1, &["not set up", "registrar setup"]);
+    bare.assert_failed(1, &["registrar is not installed in this database", "registrar setup"]);
+    let half = empty_database();
+    half.psql("CREATE EXTENSION registrar").unwrap();
+    let half = Program::of(stack).with_database(&half).run(SELFTEST);
+    half.assert_failed(1, &["registrar is not set up in the database of", "registrar setup"]);
     assert_eq!(traces(stack), before);
 
     let other = plain_database();

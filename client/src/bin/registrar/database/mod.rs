@@ -2,6 +2,7 @@
 
 mod address;
 mod password_file;
+mod presence;
 mod refusal;
 mod tls;
 
@@ -75,7 +76,10 @@ impl Database {
         };
         // Whatever ends the connection is told to the statement that waits for it.
         tokio::spawn(connection);
-        Ok(Self { client })
+        let database = Self { client };
+        // Whoever may create functions in public could have the owner of this connection call them.
+        database.run("The search path cannot be set", "SET search_path = pg_catalog, pg_temp").await?;
+        Ok(database)
     }
 
     /// Whether the connection has been lost.

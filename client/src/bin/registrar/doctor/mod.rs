@@ -70,7 +70,9 @@ impl Doctor {
 
     async fn source(&self, context: &Context<'_>) -> Result<Source, Failure> {
         if let Some(address) = self.database.address(context)? {
-            return Ok(Source::Database(Database::connect(&address, context.timeout()).await?));
+            let database = Database::connect(&address, context.timeout()).await?;
+            database.require_registrar().await?;
+            return Ok(Source::Database(database));
         }
         if !context.settings.names_an_api() {
             return Err(Failure::usage(
@@ -89,7 +91,7 @@ impl Source {
         match self {
             Self::Api(client) => Ok(client.doctor().await?),
             Self::Database(database) => {
-                let query = "SELECT pg_catalog.to_jsonb(d)::pg_catalog.text FROM registrar.doctor() AS d";
+                let query = "SELECT to_jsonb(d)::text FROM registrar.doctor() AS d";
                 database.documents("The database cannot be examined", query, &[]).await
             }
         }

@@ -16,19 +16,22 @@ const DATABASE: &str = "database";
 const EXTENSION: &str = "extension in the database";
 
 const INSTALLED: &str = "
-SELECT pg_catalog.json_build_object(
-    'server', pg_catalog.current_setting('server_version'),
+SELECT json_build_object(
+    'server', current_setting('server_version'),
     'role', current_user,
     'is_superuser', (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user),
+    'tls', (SELECT s.version FROM pg_catalog.pg_stat_ssl AS s WHERE s.pid = pg_backend_pid() AND s.ssl),
     'installed', (SELECT e.extversion FROM pg_catalog.pg_extension AS e WHERE e.extname = 'registrar'),
     'available', (SELECT a.default_version FROM pg_catalog.pg_available_extensions AS a WHERE a.name = 'registrar')
-)::pg_catalog.text";
+)::text";
 
 #[derive(Deserialize)]
 struct Installed {
     server: String,
     role: String,
     is_superuser: bool,
+    /// The version of the protocol, where the connection is encrypted.
+    tls: Option<String>,
     installed: Option<String>,
     available: Option<String>,
 }
@@ -63,12 +66,14 @@ pub(super) async fn database(address: &Address, timeout: Duration) -> Vec<Line> 
         let database = Database::connect(address, timeout).await?;
         database.document::<Installed>(what, INSTALLED, &[]).await
     };
-    let Installed { server, role, is_superuser, installed, available } = match found.await {
+    let Installed { server, role, is_superuser, tls, installed, available } = match found.await {
         Ok(found) => found,
         Err(failure) => return vec![Line::failed(DATABASE, &failure)],
     };
     let rights = if is_superuser { "superuser" } else { "no superuser" };
-    let connected = Line::new(DATABASE, Severity::Ok, format!("PostgreSQL {server}, role {role} ({rights})"));
+    let encryption = tls.as_deref().unwrap_or("not encrypted");
+    let connected = format!("PostgreSQL {server}, role {role} ({rights}), {encryption}");
+    let connected = Line::new(DATABASE, Severity::Ok, connected);
     let extension = match (installed, available) {
         (Some(version), _) => extension(EXTENSION, &version, ""),
         (None, Some(_)) => Line::new(EXTENSION, Severity::Warning, "not installed").hint("Run registrar setup."),

@@ -5,16 +5,16 @@ use serde_json::{Number, Value, json};
 
 /// The fields of the primary profile table, each with what its values may be.
 pub(super) const FIELDS: &str = "
-SELECT (field || pg_catalog.jsonb_build_object('category', t.typcategory))::pg_catalog.text
+SELECT (field || jsonb_build_object('category', t.typcategory))::text
 FROM (SELECT * FROM registrar.profile_tables ORDER BY position LIMIT 1) AS p
-CROSS JOIN LATERAL pg_catalog.jsonb_array_elements(p.fields) WITH ORDINALITY AS given (item, place)
+CROSS JOIN LATERAL jsonb_array_elements(p.fields) WITH ORDINALITY AS given (item, place)
 CROSS JOIN LATERAL (
-    SELECT CASE pg_catalog.jsonb_typeof(item)
-        WHEN 'string' THEN pg_catalog.jsonb_build_object('column', item) ELSE item
+    SELECT CASE jsonb_typeof(item)
+        WHEN 'string' THEN jsonb_build_object('column', item) ELSE item
     END AS field
 ) AS f
 JOIN pg_catalog.pg_attribute AS a
-    ON a.attrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', p.schema_name, p.table_name))
+    ON a.attrelid = to_regclass(format('%I.%I', p.schema_name, p.table_name))
     AND a.attname = field ->> 'column' AND a.attnum > 0 AND NOT a.attisdropped
 JOIN pg_catalog.pg_type AS t ON t.oid = a.atttypid
 ORDER BY place";

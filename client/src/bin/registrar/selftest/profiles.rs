@@ -13,10 +13,10 @@ use crate::steps::Ended;
 
 /// Where the profile lies. Names come quoted.
 const PRIMARY: &str = "
-SELECT pg_catalog.jsonb_build_object(
-    'name', pg_catalog.format('%I.%I', p.schema_name, p.table_name),
-    'delete', pg_catalog.format('DELETE FROM %I.%I WHERE %I = $1', p.schema_name, p.table_name, p.user_column)
-)::pg_catalog.text
+SELECT jsonb_build_object(
+    'name', format('%I.%I', p.schema_name, p.table_name),
+    'delete', format('DELETE FROM %I.%I WHERE %I = $1', p.schema_name, p.table_name, p.user_column)
+)::text
 FROM registrar.profile_tables AS p WHERE p.is_present ORDER BY p.position LIMIT 1";
 
 #[derive(serde::Deserialize)]
@@ -110,12 +110,12 @@ async fn create(profiles: &Profiles, user: Uuid) -> Result<Ended<()>, Failure> {
 async fn read_anothers(database: &Database, user: Uuid) -> Result<Ended<()>, Failure> {
     let what = "The profile cannot be asked for";
     let signed_in = format!(
-        "BEGIN; SET LOCAL ROLE authenticated; SELECT pg_catalog.set_config('request.jwt.claims', '{}', true)",
+        "BEGIN; SET LOCAL ROLE authenticated; SELECT set_config('request.jwt.claims', '{}', true)",
         json!({"sub": user, "role": "authenticated"})
     );
     let answer = async {
         database.run(what, &signed_in).await?;
-        let call = format!("SELECT registrar.get_profile('{}')::pg_catalog.text", Uuid::new_v4());
+        let call = format!("SELECT registrar.get_profile('{}')::text", Uuid::new_v4());
         database.document::<Value>(what, &call, &[]).await
     };
     let answer = answer.await;

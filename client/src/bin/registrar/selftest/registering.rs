@@ -68,7 +68,7 @@ async fn free_phone(stage: &Stage) -> Result<String, Failure> {
     let (_, start) = Uuid::new_v4().as_u64_pair();
     let start = usize::try_from(start % 1000).unwrap_or_default();
     for phone in (start..start + NUMBERS_TRIED).map(fictional_phone::number) {
-        let taken = "SELECT FROM auth.users WHERE phone = ANY (ARRAY[$1, pg_catalog.ltrim($1, '+')])";
+        let taken = "SELECT FROM auth.users WHERE phone = ANY (ARRAY[$1, ltrim($1, '+')])";
         if stage.database.rows("Phone numbers cannot be looked up", taken, &[&phone]).await?.is_empty() {
             return Ok(phone);
         }

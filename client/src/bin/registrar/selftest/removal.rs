@@ -12,16 +12,16 @@ use crate::steps::Ended;
 
 /// The profile tables do not rely on their foreign keys here: one that does not cascade would keep the user.
 const PROFILES: &str = "
-SELECT pg_catalog.to_jsonb(pg_catalog.format('DELETE FROM %I.%I WHERE %I = ANY ($1)', p.schema_name, p.table_name, p.user_column))::pg_catalog.text
+SELECT to_jsonb(format('DELETE FROM %I.%I WHERE %I = ANY ($1)', p.schema_name, p.table_name, p.user_column))::text
 FROM registrar.profile_tables AS p WHERE p.is_present ORDER BY p.position DESC";
 
 /// Where nobody was known, the row bears the test's own name.
 const AUDIT: &str = "
 DELETE FROM registrar_private.audit_log
 WHERE user_id = ANY ($1)
-    OR (user_id = '00000000-0000-0000-0000-000000000000' AND pg_catalog.starts_with(user_agent, $2))";
+    OR (user_id = '00000000-0000-0000-0000-000000000000' AND starts_with(user_agent, $2))";
 
-const USERS: &str = "SELECT id FROM auth.users WHERE pg_catalog.starts_with(email, $1)";
+const USERS: &str = "SELECT id FROM auth.users WHERE starts_with(email, $1)";
 
 /// Removes everything that bears the test's name, also what a step has made that failed.
 pub(super) async fn remove(stage: &Stage, timeout: Duration) -> Result<Ended<()>, Failure> {

@@ -13,14 +13,14 @@ use crate::steps::Ended;
 /// What is needed to change a token's time and to leave no row behind. Row security would hide rows from the removal. A name that is
 /// read as a table would be refused to whoever may not look into its schema.
 const RIGHTS: &str = "
-SELECT pg_catalog.jsonb_build_object(
-    'is_set_up', pg_catalog.count(c.oid) = pg_catalog.count(*),
+SELECT jsonb_build_object(
+    'is_set_up', count(c.oid) = count(*),
     'role', current_user,
-    'lacking', pg_catalog.string_agg(needed.privilege || ' on ' || needed.schema || '.' || needed.relation, ', ') FILTER (
-        WHERE NOT pg_catalog.has_schema_privilege(n.oid, 'USAGE') OR NOT pg_catalog.has_table_privilege(c.oid, needed.privilege)
-            OR pg_catalog.row_security_active(c.oid)
+    'lacking', string_agg(needed.privilege || ' on ' || needed.schema || '.' || needed.relation, ', ') FILTER (
+        WHERE NOT has_schema_privilege(n.oid, 'USAGE') OR NOT has_table_privilege(c.oid, needed.privilege)
+            OR row_security_active(c.oid)
     )
-)::pg_catalog.text
+)::text
 FROM (VALUES
     ('auth', 'users', 'SELECT'), ('auth', 'users', 'DELETE'),
     ('registrar_private', 'verification_tokens', 'UPDATE'),
@@ -51,6 +51,7 @@ impl Stage {
         let id = Uuid::new_v4();
         let client = context.settings.build(context.client_builder().user_agent(marker(id)))?;
         let database = Database::connect(&address, context.timeout()).await?;
+        database.require_registrar().await?;
         let rights: Rights = database.document("The rights in the database cannot be read", RIGHTS, &[]).await?;
         if !rights.is_set_up {
             let message = format!("registrar is not set up in the database of {address}.");
@@ -98,7 +99,7 @@ impl Stage {
                 Ok(_) => return Err(otherwise("An address that nobody has was given a token.".to_owned())),
             }
             let query = "SELECT FROM registrar_private.audit_log
-                         WHERE user_id = '00000000-0000-0000-0000-000000000000' AND pg_catalog.starts_with(user_agent, $1)";
+                         WHERE user_id = '00000000-0000-0000-0000-000000000000' AND starts_with(user_agent, $1)";
             match self.database.rows("The audit log cannot be read", query, &[&self.marker()]).await?.len() {
                 0 => Err(self.serves_another_database()),
                 _ => Ok(Ended::done(format!("{} and {}", self.client.base(), self.address), ())),

@@ -57,6 +57,7 @@ impl Setup {
     pub(crate) async fn run(self, context: &Context<'_>) -> Result<(), Failure> {
         let database = self.database.connect(context, "setup").await?;
         let api = if context.settings.names_an_api() { Some(context.client()?) } else { None };
+        database.has_registrar().await?;
         if self.dry_run {
             let state = State::read(&database).await?;
             return print_script(context.format(), &self.plan(&state, &exposure::ask(api.as_ref()).await));

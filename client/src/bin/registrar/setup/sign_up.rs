@@ -7,7 +7,7 @@ use crate::database::Database;
 use crate::failure::Failure;
 use crate::steps::Ended;
 
-const CHECK: &str = "SELECT pg_catalog.to_jsonb(s)::pg_catalog.text FROM registrar.signup_check() AS s";
+const CHECK: &str = "SELECT to_jsonb(s)::text FROM registrar.signup_check() AS s";
 
 /// One row of `registrar.signup_check()`.
 #[derive(Debug, Deserialize)]

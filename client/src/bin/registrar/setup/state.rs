@@ -11,47 +11,47 @@ const OLDEST_POSTGRES: u32 = 150_000;
 
 /// Everything a plan depends on. Names that stand in statements come quoted.
 const STATE: &str = "
-SELECT pg_catalog.json_build_object(
-    'server_version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
-    'database', pg_catalog.quote_ident(pg_catalog.current_database()),
-    'role', pg_catalog.quote_ident(current_user),
+SELECT json_build_object(
+    'server_version', current_setting('server_version_num')::int4,
+    'database', quote_ident(current_database()),
+    'role', quote_ident(current_user),
     'is_superuser', (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user),
     'available', (SELECT a.default_version FROM pg_catalog.pg_available_extensions AS a WHERE a.name = 'registrar'),
     'installed', (SELECT e.extversion FROM pg_catalog.pg_extension AS e WHERE e.extname = 'registrar'),
     'table_owner', (
-        SELECT pg_catalog.quote_ident(r.rolname)
+        SELECT quote_ident(r.rolname)
         FROM pg_catalog.pg_database AS d
         JOIN pg_catalog.pg_roles AS r ON r.oid = d.datdba
         JOIN pg_catalog.pg_namespace AS auth ON auth.nspname = 'auth'
         JOIN pg_catalog.pg_class AS users ON users.relnamespace = auth.oid AND users.relname = 'users'
         JOIN pg_catalog.pg_namespace AS public ON public.nspname = 'public'
-        WHERE d.datname = pg_catalog.current_database() AND r.rolname <> current_user
-            AND pg_catalog.has_schema_privilege(r.oid, public.oid, 'CREATE')
-            AND pg_catalog.has_schema_privilege(r.oid, auth.oid, 'USAGE')
-            AND pg_catalog.has_table_privilege(r.oid, users.oid, 'REFERENCES')
+        WHERE d.datname = current_database() AND r.rolname <> current_user
+            AND has_schema_privilege(r.oid, public.oid, 'CREATE')
+            AND has_schema_privilege(r.oid, auth.oid, 'USAGE')
+            AND has_table_privilege(r.oid, users.oid, 'REFERENCES')
     ),
     'authenticator', (
-        SELECT pg_catalog.json_build_object(
+        SELECT json_build_object(
             'settings', coalesce((
-                SELECT pg_catalog.json_agg(
-                    pg_catalog.json_build_object(
+                SELECT json_agg(
+                    json_build_object(
                         'in_database', s.setdatabase <> 0,
-                        'schemas', pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') + 1)
+                        'schemas', substr(setting, strpos(setting, '=') + 1)
                     )
                     -- The one of the database is the one in force.
                     ORDER BY s.setdatabase DESC
                 )
                 FROM pg_catalog.pg_db_role_setting AS s
-                CROSS JOIN LATERAL pg_catalog.unnest(s.setconfig) AS setting
-                WHERE s.setrole = r.oid AND pg_catalog.starts_with(setting, 'pgrst.db_schemas=')
-                    AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database()))
+                CROSS JOIN LATERAL unnest(s.setconfig) AS setting
+                WHERE s.setrole = r.oid AND starts_with(setting, 'pgrst.db_schemas=')
+                    AND s.setdatabase IN (0, (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()))
             ), '[]')
         )
         FROM pg_catalog.pg_roles AS r
         WHERE r.rolname = 'authenticator'
     ),
-    'schemas', (SELECT pg_catalog.json_agg(n.nspname ORDER BY n.nspname) FROM pg_catalog.pg_namespace AS n)
-)::pg_catalog.text";
+    'schemas', (SELECT json_agg(n.nspname ORDER BY n.nspname) FROM pg_catalog.pg_namespace AS n)
+)::text";
 
 /// Whether they can be listed: whoever only wants to see what would be run may have no right to.
 const HAS_PROFILE_TABLES: &str = "
@@ -59,27 +59,27 @@ SELECT EXISTS (
     SELECT FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = 'registrar' AND c.relname = 'profile_tables'
-        AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
-)::pg_catalog.text";
+        AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+)::text";
 
 const PROFILE_TABLES: &str = "
-SELECT pg_catalog.to_jsonb(pg_catalog.format('%I.%I', p.schema_name, p.table_name))::pg_catalog.text
+SELECT to_jsonb(format('%I.%I', p.schema_name, p.table_name))::text
 FROM registrar.profile_tables AS p WHERE p.is_present ORDER BY p.position";
 
 /// What registrar says of itself, and which of its triggers do nothing.
 pub(super) const INSTALLATION: &str = "
-SELECT pg_catalog.json_build_object(
+SELECT json_build_object(
     'version', (SELECT e.extversion FROM pg_catalog.pg_extension AS e WHERE e.extname = 'registrar'),
     'library', registrar.build_info() ->> 'version',
     'inactive_triggers', (
-        SELECT pg_catalog.json_agg(wanted.name)
-        FROM pg_catalog.unnest(ARRAY['registrar_handle_new_user', 'registrar_handle_user_update']) AS wanted (name)
+        SELECT json_agg(wanted.name)
+        FROM unnest(ARRAY['registrar_handle_new_user', 'registrar_handle_user_update']) AS wanted (name)
         WHERE NOT EXISTS (
             SELECT FROM pg_catalog.pg_trigger AS t
-            WHERE t.tgrelid = 'auth.users'::pg_catalog.regclass AND t.tgname = wanted.name AND t.tgenabled IN ('O', 'A')
+            WHERE t.tgrelid = 'auth.users'::regclass AND t.tgname = wanted.name AND t.tgenabled IN ('O', 'A')
         )
     )
-)::pg_catalog.text";
+)::text";
 
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct State {
