@@ -103,6 +103,12 @@ const BACK_END = {
     const unknown = await call(backEnd, 'resend_verification', { p_email: newEmail() })
     refused(unknown, 404, 'email: user_not_found')
   },
+  async build_info() {
+    const { data: info, error } = await call(backEnd, 'build_info')
+    assert.equal(error, null)
+    assert.match(info.version, /^\d+\.\d+\.\d+$/)
+    assert.ok(info.postgres >= 15)
+  },
   async doctor() {
     const { data: rows, error } = await call(backEnd, 'doctor')
     assert.equal(error, null)
@@ -175,7 +181,7 @@ const BACK_END = {
 
 /** What is the business of whoever owns the database or a table, and no API role's. */
 const OWNERS = [
-  'attach_profile_table', 'build_info', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
+  'attach_profile_table', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
   'migration_sql', 'setup', 'signup_check', 'withdraw_relation',
 ]
 
