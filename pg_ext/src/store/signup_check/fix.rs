@@ -84,9 +84,10 @@ fn raised(case: &Case<'_>, place: &str) -> String {
 }
 
 fn suppressed(case: &Case<'_>) -> String {
-    match &case.culprit.trigger {
-        Some(trigger) => format!("A BEFORE trigger that returns NULL drops the row: have {trigger} RETURN NEW.", trigger = trigger.name),
-        None => "A BEFORE trigger that returns NULL, or a rule, drops the row; or the role cannot see it. Have the trigger RETURN NEW."
+    match &case.culprit.function {
+        Some(function) => format!("A BEFORE trigger that returns NULL drops the row: have {} RETURN NEW.", function.name),
+        None => "A BEFORE trigger that returns NULL drops the row, or a rule does, or the role may not see it: have each trigger RETURN NEW, \
+                 and the role be the owner of the table."
             .to_owned(),
     }
 }

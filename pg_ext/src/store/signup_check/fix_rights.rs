@@ -210,7 +210,7 @@ fn row_security(client: &mut SpiClient<'_>, case: &Case<'_>, table: &str) -> Opt
     let function = case.culprit.function.as_ref().filter(|function| !function.is_definer);
     if let Some(function) = function.filter(|function| is_exempt(client, function.owner)) {
         return Some(format!(
-            "{} writes {table} with the rights of {acting}, which no policy lets. None binds its owner:\n{}",
+            "{} writes {table} with the rights of {acting}, which no policy lets. The function's owner needs none:\n{}",
             function.name,
             as_its_owner(case, function)
         ));
