@@ -37,6 +37,28 @@ BEGIN
 END
 $$;
 
+-- In steps that commit, so that no lock is held longer than a step needs it; a procedure without SET, as above. What a step answers
+-- has the member so_far while there is more to do.
+CREATE PROCEDURE registrar.fix_constraint(
+    p_table text,
+    p_column text,
+    p_orphans text DEFAULT 'report',
+    INOUT p_answer jsonb DEFAULT NULL
+)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    so_far pg_catalog.jsonb;
+BEGIN
+    LOOP
+        p_answer := registrar.fix_constraint_step(p_table, p_column, p_orphans, so_far);
+        COMMIT;
+        so_far := pg_catalog.jsonb_extract_path(p_answer, 'data', 'so_far');
+        EXIT WHEN so_far IS NULL;
+    END LOOP;
+END
+$$;
+
 -- A new function is everybody's (PostgreSQL's default), or whoever's the database's default privileges say. Here it is
 -- nobody's but its owner's, until setup() grants it.
 DO $$
@@ -115,6 +137,12 @@ COMMENT ON FUNCTION registrar.migration_sql() IS
     'What registrar has outside the app''s own schemas, as one script for a folder of migrations: extension, trigger, settings, roles, attached tables with their row security and rights, wrappers. The script may be run again.';
 COMMENT ON FUNCTION registrar.signup_check(name) IS
     'A dry run of a sign-up as the role p_as (the owner of auth.users where none is named), statement by statement as Supabase Auth writes it, and rolled back: one row for each shape with what fails, where, and what to do. Run as superuser, or as the owner of the database with the rights of that role. Uses up sequence values.';
+COMMENT ON FUNCTION registrar.verify_and_fix_constraint(text, text, boolean, text) IS
+    'Shows the foreign keys of a table''s user column, and what would put the right one in place (REFERENCES auth.users (id) ON UPDATE CASCADE ON DELETE CASCADE); with p_fix does it, in one transaction, and tries whether it works. p_orphans says what becomes of rows whose user does not exist: report, quarantine, delete. Run as the table''s owner or superuser. 200 done; 400 validation_failed; 403 forbidden; 500 internal where a lock is not to be had.';
+COMMENT ON PROCEDURE registrar.fix_constraint(text, text, text, jsonb) IS
+    'The same with p_fix for large tables: commits after each step, so that sign-ups wait for none. p_answer is the envelope. May be called again after it was stopped.';
+COMMENT ON FUNCTION registrar.fix_constraint_step(text, text, text, jsonb) IS
+    'The next step of the procedure fix_constraint, which commits it and passes its so_far on.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

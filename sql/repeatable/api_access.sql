@@ -76,11 +76,14 @@ BEGIN
              registrar.doctor(),
              registrar.error_codes(),
              registrar.expose_api(text, text[]),
+             registrar.fix_constraint_step(text, text, text, jsonb),
              registrar.migration_sql(),
              registrar.signup_check(name),
+             registrar.verify_and_fix_constraint(text, text, boolean, text),
              registrar.withdraw_relation(text, text)
          TO %s',
         owner
     );
+    EXECUTE format('GRANT EXECUTE ON PROCEDURE registrar.fix_constraint(text, text, text, jsonb) TO %s', owner);
 END
 $$;

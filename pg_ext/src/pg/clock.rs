@@ -1,7 +1,9 @@
 //! Time as the transaction sees it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
-use pgrx::datum::TimestampWithTimeZone;
+use pgrx::datum::{IntoDatum, TimestampWithTimeZone};
 use pgrx::pg_sys;
 
 /// Microseconds from the Unix epoch to PostgreSQL's (2000-01-01).
@@ -46,4 +48,11 @@ pub(crate) fn transaction_id() -> Option<u32> {
 pub(crate) fn transaction_start() -> Timestamp {
     // SAFETY: reads a variable of the backend; we are inside a transaction.
     Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+}
+
+/// Waits, unless the backend is told to stop: then it stops.
+pub(crate) fn pause(duration: Duration) {
+    let seconds = duration.as_secs_f64().into_datum();
+    // SAFETY: pg_sleep takes one float8.
+    unsafe { pgrx::direct_function_call_as_datum(pg_sys::pg_sleep, &[seconds]) };
 }

@@ -3,7 +3,7 @@
 use pgrx::pg_sys::{self, Oid};
 
 use super::trap::set_constraints_all_immediate;
-use super::{PgError, as_role, outer_user_id, subtransaction};
+use super::{PgError, as_role, outer_user_id, without_trace};
 
 /// Checks every deferred constraint as the commit would, as the role in force, and leaves them immediate: only the rollback of
 /// the subtransaction that stands around it takes that back.
@@ -23,24 +23,5 @@ pub(crate) fn has_deferred(table: Oid) -> bool {
 /// the rollback of a subtransaction takes it back, together with the record of what was checked: so the check stands in
 /// one of its own that is always rolled back, and the constraints are checked once more at commit.
 pub(crate) fn check_deferred_constraints() -> Result<(), PgError> {
-    let checked = subtransaction(|| {
-        as_role(outer_user_id(), set_constraints_all_immediate)
-            .map_or_else(|error| Err(Checked::Failed(error)), |()| Err(Checked::Held))
-    });
-    match checked {
-        Ok(()) | Err(Checked::Held) => Ok(()),
-        Err(Checked::Failed(error)) => Err(error),
-    }
-}
-
-/// Both outcomes are an `Err` to the subtransaction, so that it is rolled back.
-enum Checked {
-    Held,
-    Failed(PgError),
-}
-
-impl From<PgError> for Checked {
-    fn from(error: PgError) -> Self {
-        Self::Failed(error)
-    }
+    without_trace(|| as_role(outer_user_id(), set_constraints_all_immediate))
 }

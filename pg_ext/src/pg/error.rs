@@ -62,6 +62,21 @@ impl PgError {
         self.sqlstate() == "55P03"
     }
 
+    /// Whether this transaction was chosen to end a deadlock.
+    pub(crate) fn is_deadlock(&self) -> bool {
+        self.sqlstate() == "40P01"
+    }
+
+    /// Whether a foreign key refused a statement.
+    pub(crate) fn is_foreign_key_violation(&self) -> bool {
+        self.sqlstate() == "23503"
+    }
+
+    /// Whether the transaction itself still uses the table: a deferred trigger waits, or a query is under way.
+    pub(crate) fn is_object_in_use(&self) -> bool {
+        self.sqlstate() == "55006"
+    }
+
     /// Whether a value is too large for something that PostgreSQL limits: an index, most likely.
     pub(crate) fn is_limit_exceeded(&self) -> bool {
         self.sqlstate() == "54000"

@@ -30,11 +30,21 @@ pub(crate) fn role_name(role: Oid) -> String {
 /// Runs `work` with the rights of a role, as a foreign key's trigger does with those of the table's owner. Within
 /// `work`, `SET ROLE` is refused. When `work` fails by a jump, the surrounding subtransaction's rollback switches back.
 pub(crate) fn as_role<T>(role: Oid, work: impl FnOnce() -> T) -> T {
+    as_role_with(role, pg_sys::SECURITY_LOCAL_USERID_CHANGE, work)
+}
+
+/// The same for the owner of a table, whom its policies do not hide rows from, not even with FORCE ROW LEVEL SECURITY: also as a
+/// foreign key's trigger does it.
+pub(crate) fn as_table_owner<T>(role: Oid, work: impl FnOnce() -> T) -> T {
+    as_role_with(role, pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS, work)
+}
+
+fn as_role_with<T>(role: Oid, flags: u32, work: impl FnOnce() -> T) -> T {
     let (mut previous, mut context): (Oid, c_int) = (Oid::INVALID, 0);
     // SAFETY: both read and set variables of the backend; the role exists, since it owns a table or runs the session.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&raw mut previous, &raw mut context);
-        pg_sys::SetUserIdAndSecContext(role, context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+        pg_sys::SetUserIdAndSecContext(role, context | flags as c_int);
     }
     let result = work();
     // SAFETY: puts back what was read above.

@@ -18,20 +18,23 @@ mod trap;
 mod user_row;
 
 pub(crate) use argument::{Name, Relation};
-pub(crate) use clock::{Timestamp, transaction_id, transaction_start};
+pub(crate) use clock::{Timestamp, pause, transaction_id, transaction_start};
 pub(crate) use deferred::{check_deferred_constraints, has_deferred, settle_deferred_constraints};
 pub(crate) use dry_run::{dry_run, is_dry_run, other_open_cursor};
 pub(crate) use error::PgError;
 pub(crate) use identity::{
-    as_registrar, as_role, caller_role, current_user_id, has_rights_of, has_rights_of_id, is_superuser, may_act_as,
-    outer_user_id, role_name, role_named,
+    as_registrar, as_role, as_table_owner, caller_role, current_user_id, has_rights_of, has_rights_of_id, is_superuser,
+    may_act_as, outer_user_id, role_name, role_named,
 };
 pub(crate) use jsonb::Jsonb;
 pub(crate) use new_users::{NewUsers, updated_user};
 pub(crate) use raise::raise_on_return;
 pub(crate) use request::{request_claims, request_headers, set_response_status};
-pub(crate) use setting::{SettingRights, milliseconds, set_until_rollback, with_lock_timeout, with_search_path};
-pub(crate) use subtransaction::subtransaction;
+pub(crate) use setting::{
+    SettingRights, milliseconds, set_until_rollback, with_every_row, with_lock_timeout, with_lock_timeout_of,
+    with_search_path,
+};
+pub(crate) use subtransaction::{subtransaction, without_trace};
 pub(crate) use table::{LockMode, LockedTable, lock_table};
 pub(crate) use trap::{TrappedStatement, first_returned, returned_columns};
 pub(crate) use user_row::{UserRow, returned_users, user_arrays};

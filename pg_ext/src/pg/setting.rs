@@ -9,6 +9,22 @@ pub(crate) fn with_lock_timeout<T>(work: impl FnOnce() -> T) -> T {
     with_setting(c"lock_timeout", c"400ms", work)
 }
 
+/// Runs `work` with a `lock_timeout` of so many milliseconds, or with the session's own where that is shorter.
+pub(crate) fn with_lock_timeout_of<T>(milliseconds: u32, work: impl FnOnce() -> T) -> T {
+    // SAFETY: the setting exists, so that a string is returned; it is read at once.
+    let session = unsafe { CStr::from_ptr(pg_sys::GetConfigOption(c"lock_timeout".as_ptr(), false, false)) };
+    // Zero stands for none.
+    let session = session.to_str().ok().and_then(|text| text.parse().ok()).filter(|&milliseconds| milliseconds > 0);
+    let shorter = session.map_or(milliseconds, |session: u32| session.min(milliseconds));
+    let value = CString::new(shorter.to_string()).expect("digits have no NUL");
+    with_setting(c"lock_timeout", &value, work)
+}
+
+/// Runs `work` with all rows there are: a query that a policy would hide rows from fails in place of going without them.
+pub(crate) fn with_every_row<T>(work: impl FnOnce() -> T) -> T {
+    with_setting(c"row_security", c"off", work)
+}
+
 /// Runs `work` with the `search_path` of registrar's functions: for what those do with registrar's rights that have none of
 /// their own.
 pub(crate) fn with_search_path<T>(work: impl FnOnce() -> T) -> T {

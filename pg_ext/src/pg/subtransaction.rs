@@ -1,5 +1,6 @@
 //! Work that leaves no trace if it fails.
 
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 
 use pgrx::{PgTryBuilder, pg_sys};
@@ -38,6 +39,30 @@ pub(crate) fn subtransaction<T, E: From<PgError>>(work: impl FnOnce() -> Result<
         Failure::Raised(error) if error.is_cancel() => error.raise(),
         Failure::Raised(error) => error.into(),
     })
+}
+
+/// Runs `work` in a subtransaction that is undone however it ends, with the locks that it took; what it returns stays.
+///
+/// # Errors
+/// As for [`subtransaction`].
+pub(crate) fn without_trace<T, E: From<PgError>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    match subtransaction::<Infallible, _>(|| Err(work().map_or_else(Ended::Failed, Ended::Done))) {
+        Ok(never) => match never {},
+        Err(Ended::Done(value)) => Ok(value),
+        Err(Ended::Failed(error)) => Err(error),
+    }
+}
+
+/// Both are an `Err` to the subtransaction, so that it is rolled back.
+enum Ended<T, E> {
+    Done(T),
+    Failed(E),
+}
+
+impl<T, E: From<PgError>> From<PgError> for Ended<T, E> {
+    fn from(error: PgError) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 enum Failure<E> {

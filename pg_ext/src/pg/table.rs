@@ -4,11 +4,19 @@ use std::ffi::{CString, c_int};
 
 use pgrx::pg_sys::{self, Oid};
 
-/// What a table is held for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a table is held for, the weakest lock first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum LockMode {
     Read,
     Write,
+    /// To validate a constraint: rows are read and written meanwhile.
+    Validate,
+    /// To build an index: rows are read meanwhile.
+    Index,
+    /// To add a foreign key, on both tables: rows are read meanwhile.
+    AddForeignKey,
+    /// To drop one, on both tables: nobody does anything meanwhile.
+    DropForeignKey,
 }
 
 /// A table that nobody can drop, rename or replace until the transaction ends.
@@ -27,6 +35,10 @@ pub(crate) fn lock_table(schema: &str, table: &str, mode: LockMode) -> Option<Lo
     let mode = match mode {
         LockMode::Read => pg_sys::AccessShareLock,
         LockMode::Write => pg_sys::RowExclusiveLock,
+        LockMode::Validate => pg_sys::ShareUpdateExclusiveLock,
+        LockMode::Index => pg_sys::ShareLock,
+        LockMode::AddForeignKey => pg_sys::ShareRowExclusiveLock,
+        LockMode::DropForeignKey => pg_sys::AccessExclusiveLock,
     } as c_int;
     let (schema, table) = (CString::new(schema).ok()?, CString::new(table).ok()?);
     // SAFETY: look-ups in the system caches, which give InvalidOid for what is not there.

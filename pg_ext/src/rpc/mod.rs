@@ -4,6 +4,7 @@ mod about;
 mod answer;
 mod api_wrappers;
 mod caller;
+mod constraint;
 mod doctor;
 mod migration;
 mod profile_bulk;

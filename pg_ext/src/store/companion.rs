@@ -1,4 +1,4 @@
-//! Functions that registrar makes beside a profile table, for its triggers.
+//! What registrar makes beside a table of the app's: functions for its triggers, a quarantine for its orphans.
 
 use pgrx::pg_sys::BuiltinOid::TEXTOID;
 use pgrx::spi::{SpiClient, quote_qualified_identifier};
@@ -7,9 +7,9 @@ use registrar_core::FieldError;
 use super::plans::Statement;
 
 /// Longest name that PostgreSQL keeps whole, in bytes (NAMEDATALEN - 1).
-const MAX_NAME: usize = 63;
+pub(super) const MAX_NAME: usize = 63;
 
-/// A function without arguments in the schema of a table.
+/// A relation, or a function without arguments, in the schema of a table.
 pub(super) struct Companion {
     schema: String,
     name: String,
@@ -32,12 +32,17 @@ impl Companion {
         Self { schema: schema.to_owned(), name }
     }
 
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Its name, qualified and quoted.
     pub(super) fn quoted(&self) -> String {
         quote_qualified_identifier(&self.schema, &self.name)
     }
 
-    /// Whether there is one that registrar did not make.
+    /// Whether there is a function of that name that registrar did not make.
     pub(super) fn is_foreign(&self, client: &mut SpiClient<'_>) -> bool {
         !FOREIGN.run(client, &[self.schema.as_str().into(), self.name.as_str().into()]).is_empty()
     }

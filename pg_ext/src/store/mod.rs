@@ -4,6 +4,7 @@ pub(crate) mod api_wrappers;
 pub(crate) mod audit_log;
 mod columns;
 mod companion;
+pub(crate) mod constraint;
 mod deferrable;
 pub(crate) mod doctor;
 pub(crate) mod idempotency_keys;
