@@ -182,7 +182,7 @@ const BACK_END = {
 /** What is the business of whoever owns the database or a table, and no API role's. */
 const OWNERS = [
   'attach_profile_table', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
-  'migration_sql', 'setup', 'signup_check', 'withdraw_relation',
+  'fix_constraint_step', 'migration_sql', 'setup', 'signup_check', 'verify_and_fix_constraint', 'withdraw_relation',
 ]
 
 /** The functions of the schema `registrar` with the parameters that a call must have, and the roles that may execute each. */

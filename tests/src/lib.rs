@@ -12,6 +12,7 @@
 mod calls;
 mod cli;
 mod cluster;
+mod constraint_call;
 mod crash_signs;
 mod database;
 mod doctor;
@@ -40,6 +41,7 @@ mod terminal;
 pub use calls::{new_email, new_phone, token_of};
 pub use cli::registrar_program;
 pub use cluster::{Cluster, ClusterBuilder};
+pub use constraint_call::{ConstraintCall, FixedIn};
 pub use database::Database;
 pub use doctor::Finding;
 pub use gateway::{Gateway, GatewayBuilder};

@@ -35,8 +35,9 @@ fn rows_without_a_user_even_behind_a_valid_foreign_key() {
         database.psql(fix).unwrap();
     }
     assert_eq!(database.brief_findings(), ["orphaned_rows error public.user_profiles.user_id"]);
-    database.psql("DELETE FROM public.user_profiles").unwrap();
+    database.mend();
     assert_eq!(database.brief_findings(), Vec::<String>::new());
+    assert_eq!((count(&database, "public.user_profiles"), count(&database, "public.user_profiles_orphans")), (0, 1));
 }
 
 #[test]

@@ -283,7 +283,7 @@ fn attaching_a_table_runs_nothing_of_its_owners_with_the_rights_of_whoever_attac
 }
 
 #[test]
-fn operators_of_others_do_not_run_in_a_backfill() {
+fn operators_of_others_do_not_run_in_the_procedures() {
     for (schema, search_path) in [("public", "public"), ("traps", "traps, pg_temp, pg_catalog")] {
         let database = supabase_database();
         set_traps(&database, schema);
@@ -294,6 +294,11 @@ fn operators_of_others_do_not_run_in_a_backfill() {
         admin.batch_execute(&format!("{TEMPORARY_TRAPS} SET search_path = {search_path}")).unwrap();
         let made = admin.query_one("CALL registrar.backfill_profiles(2)", &[]).unwrap();
         assert_eq!((made.get::<_, i64>(0), made.get::<_, i64>(1)), (5, 0));
+        database
+            .psql("CREATE TABLE public.people (id uuid); INSERT INTO public.people SELECT gen_random_uuid()")
+            .unwrap();
+        let fixed: Value = one(&mut admin, "CALL registrar.fix_constraint('public.people', 'id', 'quarantine')", &[]);
+        assert_eq!(fixed["data"]["is_right"], true, "{fixed}");
         assert_not_sprung(&database, schema);
     }
 }
@@ -323,6 +328,8 @@ fn a_hostile_search_path_does_not_change_what_the_calls_on_profiles_do() {
         "profile_stats()",
         "repair_profiles()",
         "backfill_profiles_batch()",
+        "verify_and_fix_constraint('public.people', 'id')",
+        "verify_and_fix_constraint('public.people', 'id', true, 'quarantine')",
     ] {
         let call = call.replace("$1", &format!("'{user}'"));
         let answer = admin

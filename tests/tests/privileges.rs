@@ -166,7 +166,10 @@ fn every_function_of_registrar_runs_with_a_search_path_of_its_own() {
     let without = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'registrar'::regnamespace
                    AND NOT coalesce(array_to_string(proconfig, ';'), '') LIKE '%search_path=pg_catalog, pg_temp%' ORDER BY 1";
     let without: Vec<String> = all(&mut plain_database().admin().unwrap(), without, &[]);
-    assert_eq!(without, ["backfill_profiles", "build_info", "configuration_changed", "error_codes", "get_profile"]);
+    assert_eq!(
+        without,
+        ["backfill_profiles", "build_info", "configuration_changed", "error_codes", "fix_constraint", "get_profile"]
+    );
 }
 
 #[test]
@@ -326,6 +329,7 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("expose_api", json!({})),
         ("migration_sql", json!({})),
         ("signup_check", json!({})),
+        ("verify_and_fix_constraint", json!({ "p_table": "public.user_profiles", "p_column": "user_id" })),
     ];
     for function in OWN_PROFILE {
         for key in [None, Some(stack.key(Role::Anon))] {
