@@ -114,7 +114,7 @@ fn a_visitor_is_refused_and_a_user_is_where_registrar_refuses_one() {
         }
     }
     for function in
-        ["setup", "attach_profile_table", "create_profile_table", "expose_api", "migration_sql", "build_info"]
+        ["setup", "attach_profile_table", "create_profile_table", "expose_api", "migration_sql", "signup_check"]
     {
         let answer = send(stack, &stack.key(Role::ServiceRole), function, &json!({}));
         assert_eq!(answer.status, 404, "{function}: {}", answer.body);
