@@ -266,3 +266,25 @@ fn a_name_that_is_taken_gets_a_number_and_one_that_is_too_long_is_cut() {
     assert!(name.len() <= 63 && name.ends_with("_orphans"), "{name}");
     assert_settled(call, &mut admin);
 }
+
+#[test]
+fn the_documented_keys_are_those_of_an_answer() {
+    let documentation = include_str!("../../docs/troubleshooting.md");
+    let (_, answer) = documentation.split_once("### The answer").expect("there is such a section");
+    let (answer, _) = answer.split_once("\n###").expect("another follows");
+    let rows = answer.lines().filter(|line| line.starts_with("| `"));
+    let keys = rows.flat_map(|line| line.split('|').nth(1).unwrap().split(", "));
+    let mut documented: Vec<&str> = keys.map(|key| key.trim().trim_matches('`')).collect();
+    documented.sort_unstable();
+    let (_, mut admin) = database_with("user_id uuid");
+    let data = people().verify(&mut admin).data.unwrap();
+    let mut real: Vec<&str> = data.as_object().unwrap().keys().map(String::as_str).collect();
+    real.sort_unstable();
+    assert_eq!(documented, real);
+    for part in ["orphans", "index", "tested"] {
+        let row = answer.lines().find(|line| line.starts_with(&format!("| `{part}`"))).unwrap();
+        for key in data[part].as_object().unwrap().keys() {
+            assert!(row.contains(&format!("`{key}`")), "{part}.{key} is not documented");
+        }
+    }
+}

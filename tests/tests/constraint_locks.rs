@@ -120,6 +120,31 @@ fn it_locks_the_users_before_the_table_as_a_sign_up_does() {
 }
 
 #[test]
+fn it_locks_a_partitioned_table_before_its_partitions_as_an_insert_does() {
+    for way in FixedIn::BOTH {
+        let (database, mut admin) = database_with("user_id uuid, kind text) PARTITION BY LIST (kind");
+        database
+            .psql(
+                "CREATE TABLE public.people_a PARTITION OF public.people FOR VALUES IN ('a');
+                 CREATE TABLE public.people_b PARTITION OF public.people FOR VALUES IN ('b')",
+            )
+            .unwrap();
+        let mut writer = database.admin().unwrap();
+        let mut writing = writer.transaction().unwrap();
+        writing.batch_execute("INSERT INTO public.people (kind) VALUES ('b')").unwrap();
+        thread::scope(|scope| {
+            let fixing = scope.spawn(|| people().fixed(&mut database.admin().unwrap(), way));
+            wait_until(&mut admin, "wait_event_type = 'Lock' AND query LIKE '%fix_constraint%'");
+            writing
+                .batch_execute("SET LOCAL lock_timeout = '500ms'; INSERT INTO public.people (kind) VALUES ('a')")
+                .unwrap();
+            writing.commit().unwrap();
+            assert_eq!(fixing.join().unwrap()["is_right"], true);
+        });
+    }
+}
+
+#[test]
 fn a_table_that_stays_locked_is_given_up_with_who_holds_it() {
     for (locked, mode) in [
         ("public.people", "RowExclusiveLock"),

@@ -101,6 +101,10 @@ fn an_owner_learns_every_right_that_is_missing_and_what_grants_it() {
             let reason = "a user could not be inserted: PostgreSQL says 42501: permission denied for table users.";
             assert_eq!(done["tested"]["reasons"][what], reason);
         }
+        database.psql("GRANT INSERT, UPDATE, DELETE ON auth.users TO lacking_owner").unwrap();
+        let tested = call.fixed(&mut owner, way)["tested"].clone();
+        let works = json!({ "orphan_refused": true, "delete_cascades": true, "update_cascades": true, "reasons": {} });
+        assert_eq!(tested, works, "as on Supabase, where the owner has these rights");
         let owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relname LIKE 'people%'";
         assert_eq!(all::<String>(&mut owner, owners, &[]), ["lacking_owner"]);
         database.psql("ALTER ROLE lacking_owner NOBYPASSRLS").unwrap();

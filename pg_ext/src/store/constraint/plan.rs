@@ -165,6 +165,11 @@ fn constraint(
         mode: LockMode::DropForeignKey,
     });
     locks.extend(elsewhere);
+    if carrier.oid != situation.table.oid() {
+        // And a partitioned table before its partitions.
+        let (schema, name) = (situation.table.schema.clone(), situation.table.name.clone());
+        locks.push(Lock { schema, name, mode: LockMode::Read });
+    }
     locks.push(carrier.lock(mode(!wrong.is_empty())));
 
     let replaces = wrong.iter().map(|key| format!("{}: {} {}", key.table, key.name, key.definition)).collect();
