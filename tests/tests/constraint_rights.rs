@@ -2,7 +2,9 @@
 
 use postgres::Client;
 use registrar_core::ErrorCode;
-use registrar_tests::{ConstraintCall, Database, FixedIn, Role, all, bare_supabase_database, one, supabase_database};
+use registrar_tests::{
+    ConstraintCall, Database, FixedIn, Installation, Role, all, bare_supabase_database, one, supabase_database,
+};
 use serde_json::{Value, json};
 
 fn people() -> ConstraintCall<'static> {
@@ -277,7 +279,10 @@ fn a_superuser_sets_off_no_trigger_of_others_by_trying_the_own_table() {
     }
     database.psql("ALTER TABLE public.people OWNER TO lying_in_wait").unwrap();
     assert_eq!(people().orphans("delete").fixed(&mut admin, FixedIn::Steps)["orphans"]["count"], 1);
-    assert!(!one::<bool>(&mut admin, sprung, &[]), "it ran as its owner");
+    // Since PostgreSQL 18 a cascade sets off the triggers of a superuser's table as that superuser, whoever deletes.
+    if Installation::under_test().unwrap().major() < 18 {
+        assert!(!one::<bool>(&mut admin, sprung, &[]), "it ran as its owner");
+    }
 }
 
 #[test]
