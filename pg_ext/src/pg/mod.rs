@@ -32,7 +32,7 @@ pub(crate) use raise::raise_on_return;
 pub(crate) use request::{request_claims, request_headers, set_response_status};
 pub(crate) use setting::{
     SettingRights, milliseconds, set_until_rollback, with_every_row, with_lock_timeout, with_lock_timeout_of,
-    with_search_path,
+    with_search_path, without_sorting,
 };
 pub(crate) use subtransaction::{subtransaction, without_trace};
 pub(crate) use table::{LockMode, LockedTable, lock_table};

@@ -81,7 +81,6 @@ struct TransitionTable<'t> {
     rows: *mut pg_sys::Tuplestorestate,
     slot: *mut pg_sys::TupleTableSlot,
     read_pointer: i32,
-    descriptor: pg_sys::TupleDesc,
     lives: PhantomData<&'t ()>,
 }
 
@@ -93,20 +92,19 @@ impl TransitionTable<'_> {
             pg_sys::tuplestore_select_read_pointer(rows, read_pointer);
             pg_sys::tuplestore_rescan(rows);
             let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsMinimalTuple);
-            Self { rows, slot, read_pointer, descriptor, lives: PhantomData }
+            Self { rows, slot, read_pointer, lives: PhantomData }
         }
     }
 
     /// The next users; they live in the current memory context.
     fn read<'c>(&mut self, columns: &UserColumns, limit: usize) -> Vec<UserRow<'c>> {
         let mut users = Vec::new();
-        // SAFETY: the slot is of the tuplestore's kind; each tuple is copied into the current memory context.
+        // SAFETY: the slot is of the tuplestore's kind, and of the descriptor that the columns were found in.
         unsafe {
             // Triggers that this one sets off may have moved the store's pointer.
             pg_sys::tuplestore_select_read_pointer(self.rows, self.read_pointer);
             while users.len() < limit && pg_sys::tuplestore_gettupleslot(self.rows, true, false, self.slot) {
-                let tuple = pg_sys::ExecCopySlotHeapTuple(self.slot);
-                users.extend(columns.read(tuple, self.descriptor));
+                users.extend(columns.copy(self.slot));
             }
             // A tuple that came from disk lies in the current memory context, and the slot would free it later.
             pg_sys::ExecClearTuple(self.slot);

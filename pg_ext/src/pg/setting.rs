@@ -31,6 +31,11 @@ pub(crate) fn with_search_path<T>(work: impl FnOnce() -> T) -> T {
     with_setting(c"search_path", c"pg_catalog, pg_temp", work)
 }
 
+/// Runs `work` with queries planned to read rows in an index's order rather than to sort them, where both will do.
+pub(crate) fn without_sorting<T>(work: impl FnOnce() -> T) -> T {
+    with_setting(c"enable_sort", c"off", work)
+}
+
 /// A failure that jumps out of `work` must meet a subtransaction, or end the transaction: its rollback takes the setting back.
 fn with_setting<T>(name: &CStr, value: &CStr, work: impl FnOnce() -> T) -> T {
     // SAFETY: the level opened here is closed below, or by the rollback of the surrounding subtransaction; the strings are

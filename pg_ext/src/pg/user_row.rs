@@ -1,7 +1,8 @@
-//! Rows of `auth.users` as triggers and queries hand them over: found by column name, neither decoded nor copied.
+//! Rows of `auth.users` as triggers and queries hand them over: found by column name, not decoded.
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::slice;
 
 use pgrx::datum::{DatumWithOid, FromDatum};
 use pgrx::pg_sys::{self, Datum, HeapTuple, JSONBOID, Oid, TEXTOID, TupleDesc, UUIDOID, VARCHAROID};
@@ -83,10 +84,46 @@ impl UserColumns {
             let datum = pg_sys::heap_getattr(tuple, place?, descriptor, &mut is_null);
             (!is_null).then_some(datum)
         };
+        // SAFETY: as the caller promises, what is found lives as long as `'t`.
+        unsafe { self.row(datum, |datum| datum) }
+    }
+
+    /// The row in a slot, copied into the current memory context; `None` where it has no id.
+    ///
+    /// # Safety
+    /// The slot holds a tuple of the descriptor that the columns were found in.
+    pub(super) unsafe fn copy<'t>(&self, slot: *mut pg_sys::TupleTableSlot) -> Option<UserRow<'t>> {
+        let places = [self.id, self.user_metadata, self.app_metadata, self.email, self.phone, self.is_anonymous];
+        let last = places.into_iter().flatten().max()?;
+        // SAFETY: the caller's promise: all up to the last are attributes of the tuple, and the slot has them after this.
+        let (values, nulls) = unsafe {
+            if i32::from((*slot).tts_nvalid) < last {
+                pg_sys::slot_getsomeattrs_int(slot, last);
+            }
+            let count = last as usize;
+            (slice::from_raw_parts((*slot).tts_values, count), slice::from_raw_parts((*slot).tts_isnull, count))
+        };
+        let datum = |place: Option<i32>| {
+            let index = place? as usize - 1;
+            (!nulls[index]).then_some(values[index])
+        };
+        // SAFETY: a value of variable length is copied; `'t` is for the caller to choose, as with all that is allocated.
+        unsafe { self.row(datum, |datum| Datum::from(pg_sys::pg_detoast_datum_copy(datum.cast_mut_ptr()))) }
+    }
+
+    /// The row of the values that `datum` finds, those of variable length as `keep` leaves them.
+    ///
+    /// # Safety
+    /// `datum` gives what stands at these places in a row, and `keep` a value of the same type that lives as long as `'t`.
+    unsafe fn row<'t>(
+        &self,
+        datum: impl Fn(Option<i32>) -> Option<Datum>,
+        keep: impl Fn(Datum) -> Datum,
+    ) -> Option<UserRow<'t>> {
         // SAFETY: the column is of type uuid.
         let id = unsafe { PgUuid::from_polymorphic_datum(datum(self.id)?, false, UUIDOID) }?;
-        // SAFETY: the columns are of these types (varchar is text in another name), and live as long as the tuple.
-        let value = |place, oid| unsafe { parameter(datum(place), oid) };
+        // SAFETY: the columns are of these types (varchar is text in another name), and live as the caller promises.
+        let value = |place, oid| unsafe { parameter(datum(place).map(&keep), oid) };
         Some(UserRow {
             id: Uuid::from_bytes(*id.as_bytes()),
             user_metadata: value(self.user_metadata, JSONBOID),
@@ -151,14 +188,16 @@ pub(crate) fn returned_users<'c>(_returned: &SpiTupleTable<'c>) -> Vec<UserRow<'
         }
         let descriptor = (*table).tupdesc;
         let columns = UserColumns::of(descriptor);
-        let tuples = std::slice::from_raw_parts((*table).vals, (*table).numvals as usize);
+        let tuples = slice::from_raw_parts((*table).vals, (*table).numvals as usize);
         tuples.iter().filter_map(|&tuple| columns.read(tuple, descriptor)).collect()
     }
 }
 
-/// The users as one array for each column, in the order of [`UserRow`]'s fields: what `unnest` makes rows of again.
-pub(crate) fn user_arrays<'u>(users: &'u [UserRow<'_>]) -> [DatumWithOid<'u>; 5] {
+/// The users as one array for each column, in the order of [`UserRow`]'s fields, and one of new keys: what `unnest` makes rows of
+/// again.
+pub(crate) fn user_arrays<'u>(users: &'u [UserRow<'_>]) -> [DatumWithOid<'u>; 6] {
     let ids = users.iter().map(|user| PgUuid::from_bytes(*user.id.as_bytes()).into_datum());
+    let keys = users.iter().map(|_| PgUuid::from_bytes(*Uuid::new_v4().as_bytes()).into_datum());
     let column = |get: fn(&UserRow<'_>) -> Option<Datum>| users.iter().map(get);
     [
         array(ids, UUIDOID, pg_sys::UUIDARRAYOID),
@@ -166,6 +205,7 @@ pub(crate) fn user_arrays<'u>(users: &'u [UserRow<'_>]) -> [DatumWithOid<'u>; 5]
         array(column(|user| datum_of(&user.app_metadata)), JSONBOID, pg_sys::JSONBARRAYOID),
         array(column(|user| datum_of(&user.email)), TEXTOID, pg_sys::TEXTARRAYOID),
         array(column(|user| datum_of(&user.phone)), TEXTOID, pg_sys::TEXTARRAYOID),
+        array(keys, UUIDOID, pg_sys::UUIDARRAYOID),
     ]
 }
 

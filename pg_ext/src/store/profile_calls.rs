@@ -144,7 +144,16 @@ pub(crate) fn update(
 }
 
 fn shape(write: Write, fields: Vec<Option<ValueFrom>>, values: &Values<'_>) -> Shape {
-    Shape { write, users: Users::One, fields, is_guarded: values.is_guarded(), returning: Returning::Answer }
+    // The caller may have no right to write a key.
+    let brings_key = false;
+    Shape {
+        write,
+        users: Users::One,
+        fields,
+        is_guarded: values.is_guarded(),
+        brings_key,
+        returning: Returning::Answer,
+    }
 }
 
 fn write(table: &ProfileTable, shape: &Shape, values: &Values<'_>, rights: Rights) -> Result<String, NotWritten> {

@@ -67,7 +67,8 @@ fn fill<'u, 't>(
 fn fill_one(table: &ProfileTable, user: &UserRow<'_>, write: Write, returning: Returning) -> Filled {
     let mut values = Values::of(user, DatumWithOid::null_oid(JSONBOID));
     let fields = values.checked(table);
-    let mut shape = Shape { write, users: Users::One, fields, is_guarded: values.is_guarded(), returning };
+    let is_guarded = values.is_guarded();
+    let mut shape = Shape { write, users: Users::One, fields, is_guarded, brings_key: true, returning };
     let mut warnings = Vec::new();
     let filled = loop {
         let misfit = match profiles::write(table, &shape, &values, Rights::Owner) {
@@ -186,6 +187,7 @@ fn update(table: &ProfileTable, values: &Values<'_>, fields: Vec<Option<ValueFro
         users: Users::One,
         fields,
         is_guarded: values.is_guarded(),
+        brings_key: false,
         returning: Returning::Nothing,
     };
     let mut warnings = Vec::new();

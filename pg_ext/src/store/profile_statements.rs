@@ -34,9 +34,10 @@ pub(crate) enum Returning {
 /// Whose profiles a statement writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Users {
-    /// One, whose columns are the parameters $1 to $5; $6 are values given; from $7 on stand texts that were checked.
+    /// One, whose columns are the parameters $1 to $5; $6 are values given; $7 is a new key for the profile; from $8 on stand texts
+    /// that were checked.
     One,
-    /// Many, with an array for each of these columns.
+    /// Many, with an array for each of these columns, and one of new keys.
     Many,
 }
 
@@ -48,14 +49,20 @@ pub(crate) struct Shape {
     pub(crate) fields: Vec<Option<ValueFrom>>,
     /// Whether a value may be as large as to be refused for it alone.
     pub(crate) is_guarded: bool,
+    /// Whether a primary key that is a random UUID by default is taken from the parameters: to have PostgreSQL make it takes a
+    /// tenth of what all of the row does.
+    pub(crate) brings_key: bool,
     pub(crate) returning: Returning,
 }
 
 /// The number of the first parameter that is a checked text.
-const FIRST_CHECKED: usize = 7;
+const FIRST_CHECKED: usize = 8;
 
-const ONE_TYPES: [Oid; 6] = [UUIDOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID];
-const MANY_TYPES: [Oid; 5] = [UUIDARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID];
+const ONE_TYPES: [Oid; 7] = [UUIDOID, JSONBOID, JSONBOID, TEXTOID, TEXTOID, JSONBOID, UUIDOID];
+const MANY_TYPES: [Oid; 6] = [UUIDARRAYOID, JSONBARRAYOID, JSONBARRAYOID, TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID];
+
+/// The default of a key that is a random UUID, as PostgreSQL prints its own function.
+const RANDOM_KEY: &str = "gen_random_uuid()";
 
 impl Users {
     /// The types of the parameters that every such statement has.
@@ -77,6 +84,7 @@ impl Shape {
     /// Of many users some have a value and some have not; and a value that is gone from its source gives way to the default.
     fn needs_defaults(&self) -> bool {
         self.fields.contains(&Some(ValueFrom::Source)) && (self.users == Users::Many || self.write == Write::Update)
+            || self.brings_key
     }
 }
 
@@ -84,9 +92,10 @@ impl Shape {
 fn source(users: Users) -> &'static str {
     match users {
         Users::One => {
-            "(SELECT $1 AS user_id, $2 AS user_metadata, $3 AS app_metadata, $4 AS email, $5 AS phone, $6 AS given) AS source"
+            "(SELECT $1 AS user_id, $2 AS user_metadata, $3 AS app_metadata, $4 AS email, $5 AS phone, $6 AS given, $7 AS key)
+             AS source"
         }
-        Users::Many => "unnest($1, $2, $3, $4, $5) AS source (user_id, user_metadata, app_metadata, email, phone)",
+        Users::Many => "unnest($1, $2, $3, $4, $5, $6) AS source (user_id, user_metadata, app_metadata, email, phone, key)",
     }
 }
 
@@ -106,8 +115,9 @@ impl ProfileTable {
         let defaults = if shape.needs_defaults() { defaults() } else { &none };
         let mut next = FIRST_CHECKED..;
         let fields = self.fields.iter().zip(&shape.fields);
-        let written: Vec<Assignment> =
+        let mut written: Vec<Assignment> =
             fields.filter_map(|(field, from)| assignment(field, *from, shape, defaults, &mut next)).collect();
+        written.extend(self.key_assignment(shape, defaults));
         let table = self.quoted();
         let user = self.quoted_user_column();
         let values: String = written.iter().map(|field| format!(", {} AS {}", field.value, field.name)).collect();
@@ -133,6 +143,18 @@ impl ProfileTable {
         format!(
             "INSERT INTO {table} AS profile ({user}{columns}) SELECT made.user_id{names} FROM {source}{filter}{conflict}{returning}"
         )
+    }
+
+    /// The key that the parameters bring, where the column's default would make one like it.
+    fn key_assignment(&self, shape: &Shape, defaults: &HashMap<String, String>) -> Option<Assignment> {
+        let key = &self.primary_key;
+        let is_wanted = shape.brings_key && *key != self.user_column && self.field(key).is_none();
+        (is_wanted && defaults.get(key).is_some_and(|default| default == RANDOM_KEY)).then(|| Assignment {
+            column: quote_identifier(key),
+            name: quote_identifier("new key"),
+            value: "source.key".to_owned(),
+            conditions: Vec::new(),
+        })
     }
 
     fn on_conflict(&self, write: Write) -> String {

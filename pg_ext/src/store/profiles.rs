@@ -54,15 +54,17 @@ pub(crate) struct Values<'a> {
 impl<'a> Values<'a> {
     /// Those of a user, and those that a call was given.
     pub(crate) fn of(user: &UserRow<'a>, given: DatumWithOid<'a>) -> Self {
-        let parameters = vec![
+        let mut parameters = Vec::with_capacity(16);
+        parameters.extend([
             pg_uuid(user.id).into(),
             unwrapped(&user.user_metadata),
             unwrapped(&user.app_metadata),
             jsonb::share(&user.email),
             jsonb::share(&user.phone),
             given,
-        ];
+        ]);
         let size: usize = parameters[1..].iter().map(jsonb::size).sum();
+        parameters.push(pg_uuid(Uuid::new_v4()).into());
         Self { user_id: user.id, parameters, is_guarded: size > SMALL }
     }
 
@@ -180,6 +182,7 @@ pub(crate) fn insert_all(table: &ProfileTable, users: &[UserRow<'_>]) -> Result<
         users: Users::Many,
         fields: table.fields.iter().map(|field| field.has_source().then_some(ValueFrom::Source)).collect(),
         is_guarded: users.iter().any(|user| jsonb::size(&user.user_metadata) + jsonb::size(&user.app_metadata) > SMALL),
+        brings_key: true,
         returning: Returning::Nothing,
     };
     let arrays = pg::user_arrays(users);

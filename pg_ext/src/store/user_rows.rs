@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::columns::Columns;
 use super::pg_uuid;
 use super::plans::Statement;
-use crate::pg::{UserRow, returned_users};
+use crate::pg::{self, UserRow, returned_users};
 
 /// `SELECT` of the columns of [`UserRow`], for the users that a condition picks.
 fn select(columns: &Columns, condition: &str) -> String {
@@ -54,10 +54,12 @@ fn page_query(client: &mut SpiClient<'_>, beginning: &str, limit: &str) -> Strin
 
 /// The next users after one, in the order of their ids.
 pub(crate) fn page<'c>(client: &mut SpiClient<'c>, after: Option<Uuid>, limit: i64) -> Vec<UserRow<'c>> {
-    let rows = match after {
+    // A kept plan knows neither the page's size nor, on a table not yet analyzed, the table's: it would sort all that is left for
+    // each page.
+    let rows = pg::without_sorting(|| match after {
         None => FIRST_PAGE.run(client, &[limit.into()]),
         Some(after) => NEXT_PAGE.run(client, &[pg_uuid(after).into(), limit.into()]),
-    };
+    });
     returned_users(&rows)
 }
 
