@@ -1,5 +1,7 @@
-//! PostgreSQL's binary form of JSON (src/include/utils/jsonb.h, the same on disk since 9.4), written around what a query has
-//! returned in it: to wrap a profile in an answer by PostgreSQL's own functions takes as long as to look it up.
+//! PostgreSQL's binary form of JSON (src/include/utils/jsonb.h, the same on disk since 9.4), written from values, and around what a
+//! query has returned in it: to wrap a profile in an answer by PostgreSQL's own functions takes as long as to look it up.
+
+use std::borrow::Cow;
 
 /// Flags of a container, beside the number of its entries.
 const OBJECT: u32 = 0x2000_0000;
@@ -9,6 +11,7 @@ const STRING: u32 = 0;
 const NUMBER: u32 = 0x1000_0000;
 const BOOL_FALSE: u32 = 0x2000_0000;
 const BOOL_TRUE: u32 = 0x3000_0000;
+const NULL: u32 = 0x4000_0000;
 const CONTAINER: u32 = 0x5000_0000;
 const KINDS: u32 = 0x7000_0000;
 /// That an entry has the offset of its end in place of its length; every 32nd has.
@@ -16,28 +19,62 @@ const HAS_OFFSET: u32 = 0x8000_0000;
 const STRIDE: usize = 32;
 /// Bytes of the header and the first entry.
 const WORD: usize = 4;
+/// What an entry has for a length: no value may be longer.
+const MAX_LENGTH: usize = 0x0FFF_FFFF;
+/// The header of an array that stands for the one scalar in it.
+const SCALAR: u32 = 0x1000_0000 | ARRAY | 1;
 
 /// A value to be written.
 pub(crate) enum Node<'a> {
+    Null,
     Bool(bool),
-    Text(&'a str),
-    /// The members, in whatever order.
-    Object(Vec<(&'a str, Node<'a>)>),
-    EmptyArray,
+    /// In the form of PostgreSQL's type numeric.
+    Number(Vec<u8>),
+    Text(Cow<'a, str>),
+    Array(Vec<Node<'a>>),
+    /// The members, in whatever order; of those with one name the last counts.
+    Object(Members<'a>),
     /// A value in binary form: an object, an array, or a scalar, which stands in an array of its own.
-    Stored(&'a [u8]),
+    Stored(Cow<'a, [u8]>),
 }
 
+type Members<'a> = Vec<(Cow<'a, str>, Node<'a>)>;
+
 /// The binary form of an object, without the length that goes before every value of variable length.
-pub(crate) fn of_object(members: Vec<(&str, Node<'_>)>) -> Vec<u8> {
+pub(crate) fn of_object(members: Members<'_>) -> Vec<u8> {
+    of(Node::Object(members))
+}
+
+/// The same of any value.
+pub(crate) fn of(node: Node<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1024);
-    write_object(&mut bytes, members);
+    match node {
+        Node::Object(members) => write_object(&mut bytes, members),
+        Node::Array(items) => write_array(&mut bytes, ARRAY | items.len() as u32, items),
+        Node::Stored(value) => bytes.extend_from_slice(&value),
+        scalar => write_array(&mut bytes, SCALAR, vec![scalar]),
+    }
     bytes
 }
 
-fn write_object(bytes: &mut Vec<u8>, mut members: Vec<(&str, Node<'_>)>) {
+fn write_array(bytes: &mut Vec<u8>, header: u32, items: Vec<Node<'_>>) {
+    let mut entries = Entries::begin(bytes, header, items.len());
+    for item in items {
+        let kind = write(bytes, item);
+        entries.end(bytes, kind);
+    }
+}
+
+fn write_object(bytes: &mut Vec<u8>, mut members: Members<'_>) {
     // PostgreSQL looks keys up by length first.
     members.sort_by(|(one, _), (other, _)| (one.len(), one.as_bytes()).cmp(&(other.len(), other.as_bytes())));
+    members.dedup_by(|later, earlier| {
+        let is_again = later.0 == earlier.0;
+        if is_again {
+            std::mem::swap(later, earlier);
+        }
+        is_again
+    });
     let count = members.len();
     let mut entries = Entries::begin(bytes, OBJECT | count as u32, 2 * count);
     for (key, _) in &members {
@@ -53,8 +90,14 @@ fn write_object(bytes: &mut Vec<u8>, mut members: Vec<(&str, Node<'_>)>) {
 /// Writes a value where it stands, and returns its kind.
 fn write(bytes: &mut Vec<u8>, node: Node<'_>) -> u32 {
     match node {
+        Node::Null => NULL,
         Node::Bool(false) => BOOL_FALSE,
         Node::Bool(true) => BOOL_TRUE,
+        Node::Number(number) => {
+            align(bytes);
+            bytes.extend_from_slice(&number);
+            NUMBER
+        }
         Node::Text(text) => {
             bytes.extend_from_slice(text.as_bytes());
             STRING
@@ -64,12 +107,12 @@ fn write(bytes: &mut Vec<u8>, node: Node<'_>) -> u32 {
             write_object(bytes, members);
             CONTAINER
         }
-        Node::EmptyArray => {
+        Node::Array(items) => {
             align(bytes);
-            bytes.extend_from_slice(&ARRAY.to_ne_bytes());
+            write_array(bytes, ARRAY | items.len() as u32, items);
             CONTAINER
         }
-        Node::Stored(value) => match scalar(value) {
+        Node::Stored(value) => match scalar(&value) {
             Some((kind, content)) => {
                 if kind == NUMBER {
                     align(bytes);
@@ -79,7 +122,7 @@ fn write(bytes: &mut Vec<u8>, node: Node<'_>) -> u32 {
             }
             None => {
                 align(bytes);
-                bytes.extend_from_slice(value);
+                bytes.extend_from_slice(&value);
                 CONTAINER
             }
         },
@@ -88,7 +131,6 @@ fn write(bytes: &mut Vec<u8>, node: Node<'_>) -> u32 {
 
 /// The kind and content of a scalar, which is an array of one that says so.
 fn scalar(value: &[u8]) -> Option<(u32, &[u8])> {
-    const SCALAR: u32 = 0x1000_0000 | ARRAY | 1;
     let word = |place: usize| {
         value.get(place..place + WORD).map(|word| u32::from_ne_bytes(word.try_into().unwrap_or_default()))
     };
@@ -121,6 +163,7 @@ impl Entries {
     }
 
     fn end(&mut self, bytes: &mut [u8], kind: u32) {
+        assert!(bytes.len() - self.values <= MAX_LENGTH, "JSON of more than 256 MB has no binary form");
         let entry = match self.index % STRIDE {
             0 => kind | HAS_OFFSET | (bytes.len() - self.values) as u32,
             _ => kind | (bytes.len() - self.last) as u32,
@@ -142,6 +185,7 @@ mod tests {
 
     /// What PostgreSQL makes of it, after reading it as it would from a table.
     fn read(members: Vec<(&str, Node<'_>)>) -> (String, bool) {
+        let members = members.into_iter().map(|(name, node)| (name.into(), node)).collect();
         let jsonb = Jsonb::of_bytes(&of_object(members));
         let text = jsonb.text();
         let same = "SELECT $1 = $2::text::jsonb";
@@ -154,9 +198,15 @@ mod tests {
         let (text, is_same) = read(vec![
             ("success", Node::Bool(true)),
             ("no", Node::Bool(false)),
-            ("message", Node::Text("grüße \"you\"")),
-            ("data", Node::Object(vec![("user_id", Node::Text("x")), ("empty", Node::Object(Vec::new()))])),
-            ("errors", Node::EmptyArray),
+            ("message", Node::Text("grüße \"you\"".into())),
+            (
+                "data",
+                Node::Object(vec![
+                    ("user_id".into(), Node::Text("x".into())),
+                    ("empty".into(), Node::Object(Vec::new())),
+                ]),
+            ),
+            ("errors", Node::Array(Vec::new())),
         ]);
         assert_eq!(
             text,
@@ -183,9 +233,9 @@ mod tests {
             let value: pgrx::datum::DatumWithOid<'_> = pgrx::JsonB(serde_json::from_str(json).unwrap()).into();
             let bytes = stored(&value).unwrap();
             let (text, is_same) = read(vec![
-                ("odd", Node::Text("length")),
-                ("wrapped", Node::Stored(&bytes)),
-                ("after it", Node::Object(vec![("deeper", Node::Stored(&bytes))])),
+                ("odd", Node::Text("length".into())),
+                ("wrapped", Node::Stored(bytes.as_slice().into())),
+                ("after it", Node::Object(vec![("deeper".into(), Node::Stored(bytes.as_slice().into()))])),
             ]);
             assert!(text.contains(&format!("\"wrapped\": {json}")), "{text}");
             assert!(text.contains(&format!("\"deeper\": {json}")), "{text}");
@@ -196,13 +246,14 @@ mod tests {
     #[pg_test]
     fn an_object_of_many_members_has_offsets_among_its_lengths() {
         let names: Vec<String> = (0..100).map(|number| format!("key {number}")).collect();
-        let members = names.iter().map(|name| (name.as_str(), Node::Text(name))).collect();
-        let (text, is_same) = read(members);
+        let members = || names.iter().map(|name| (name.as_str(), Node::Text(name.into()))).collect::<Vec<_>>();
+        let (text, is_same) = read(members());
         assert!(text.contains(r#""key 99": "key 99""#), "{text}");
         assert!(is_same);
         let found: Option<String> = Spi::get_one_with_args(
             "SELECT $1 ->> 'key 57'",
-            &[Jsonb::of_bytes(&of_object(names.iter().map(|name| (name.as_str(), Node::Text(name))).collect())).into()],
+            &[Jsonb::of_bytes(&of_object(members().into_iter().map(|(name, node)| (name.into(), node)).collect()))
+                .into()],
         )
         .unwrap();
         assert_eq!(found.as_deref(), Some("key 57"));

@@ -1,6 +1,7 @@
 //! registrar: atomic registration of users inside PostgreSQL. This file is the table of contents.
 
 mod jsonb_format;
+mod jsonb_serializer;
 mod origin;
 mod pg;
 mod rpc;

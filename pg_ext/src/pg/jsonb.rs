@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::IgnoredAny;
 
 use super::PgError;
+use crate::{jsonb_format, jsonb_serializer};
 
 /// A `jsonb` value on its way from or to PostgreSQL.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Jsonb(Form);
 enum Form {
     /// JSON text.
     Text(String),
+    /// The binary form, without the length that goes before it.
+    Bytes(Vec<u8>),
     /// What a query returned, handed on as it is.
     Stored(Datum),
 }
@@ -31,7 +34,8 @@ enum Form {
 impl Jsonb {
     /// The JSON of a value.
     pub(crate) fn of<T: Serialize>(value: &T) -> Self {
-        Self(Form::Text(serde_json::to_string(value).expect("registrar's models have string keys only")))
+        let node = jsonb_serializer::node_of(value).expect("registrar's models have string keys only");
+        Self(Form::Bytes(jsonb_format::of(node)))
     }
 
     /// The JSON text, however deep; what parses it sets its own limit. Of a string that holds the text of an object or an array
@@ -39,6 +43,7 @@ impl Jsonb {
     pub(crate) fn into_text(self) -> String {
         let text = match self.0 {
             Form::Text(text) => text,
+            Form::Bytes(bytes) => text_of(datum_of_bytes(&bytes)),
             Form::Stored(datum) => text_of(datum),
         };
         held_json(&text).unwrap_or(text)
@@ -48,14 +53,14 @@ impl Jsonb {
     pub(crate) fn text(&self) -> String {
         match &self.0 {
             Form::Text(text) => text.clone(),
+            Form::Bytes(bytes) => text_of(datum_of_bytes(bytes)),
             Form::Stored(datum) => text_of(*datum),
         }
     }
 
     /// A value in PostgreSQL's binary form, as [`crate::jsonb_format`] writes it.
     pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
-        let value = pgrx::rust_byte_slice_to_bytea(bytes);
-        Self(Form::Stored(Datum::from(value.into_pg())))
+        Self(Form::Stored(datum_of_bytes(bytes)))
     }
 
     /// JSON text of an object; `None` where it is anything else.
@@ -69,6 +74,7 @@ impl IntoDatum for Jsonb {
     fn into_datum(self) -> Option<Datum> {
         let text = match self.0 {
             Form::Text(text) => CString::new(text).expect("JSON text escapes NUL"),
+            Form::Bytes(bytes) => return Some(datum_of_bytes(&bytes)),
             Form::Stored(datum) => return Some(datum),
         };
         // SAFETY: jsonb_in takes one C string, which outlives the call.
@@ -107,6 +113,47 @@ fn held_json(text: &str) -> Option<String> {
         Ok::<_, PgError>(datum.map(text_of))
     });
     parsed.ok().flatten()
+}
+
+/// A value of the binary form, with the length that goes before it, in the current memory context.
+fn datum_of_bytes(bytes: &[u8]) -> Datum {
+    Datum::from(pgrx::rust_byte_slice_to_bytea(bytes).into_pg())
+}
+
+/// The binary form of JSON text, which PostgreSQL or `serde_json` has made.
+pub(crate) fn parsed(json: &str) -> Vec<u8> {
+    let text = CString::new(json).expect("JSON text escapes NUL");
+    // SAFETY: jsonb_in takes one C string, which outlives the call, and returns a jsonb.
+    unsafe {
+        let datum = pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))]);
+        datum.map(|datum| bytes_of(datum)).unwrap_or_default()
+    }
+}
+
+/// An integer as PostgreSQL's type numeric.
+pub(crate) fn integer(value: i64) -> Vec<u8> {
+    // SAFETY: returns a value of variable length.
+    unsafe { whole(pg_sys::int64_to_numeric(value).cast()) }
+}
+
+/// A number in digits, as Rust prints it, as PostgreSQL's type numeric.
+pub(crate) fn number(digits: &str) -> Vec<u8> {
+    let digits = CString::new(digits).expect("digits have no NUL");
+    let arguments = [Some(Datum::from(digits.as_ptr())), Some(Datum::from(pg_sys::InvalidOid)), Some(Datum::from(-1))];
+    // SAFETY: numeric_in takes a C string, which outlives the call, a type that it does not look at, and a modifier.
+    unsafe {
+        let number = pgrx::direct_function_call_as_datum(pg_sys::numeric_in, &arguments);
+        number.map(|number| whole(number.cast_mut_ptr())).unwrap_or_default()
+    }
+}
+
+/// The value together with its length.
+///
+/// # Safety
+/// It is of variable length, and unpacked.
+unsafe fn whole(value: *const pg_sys::varlena) -> Vec<u8> {
+    // SAFETY: the caller's promise: it is as long as it says.
+    unsafe { std::slice::from_raw_parts(value.cast::<u8>(), pgrx::varsize_any(value)) }.to_vec()
 }
 
 fn text_of(datum: Datum) -> String {
@@ -153,9 +200,14 @@ pub(crate) fn share<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     unsafe { DatumWithOid::new_from_datum(json.datum(), json.oid()) }
 }
 
-/// The first column of the first row that the statement just executed has returned, with one member of it, both in binary form.
-pub(crate) fn first_returned_with(_connected: &SpiClient<'_>, member: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    // SAFETY: the result belongs to the statement just executed, and its column is a jsonb; both values are copied.
+/// The first column of the first row that the statement just executed has returned, in binary form.
+pub(crate) fn first_returned(connected: &SpiClient<'_>) -> Option<Vec<u8>> {
+    // SAFETY: the column is a jsonb; it is copied.
+    first_datum(connected).map(|value| unsafe { bytes_of(value) })
+}
+
+fn first_datum(_connected: &SpiClient<'_>) -> Option<Datum> {
+    // SAFETY: the result belongs to the statement just executed.
     unsafe {
         let result = pg_sys::SPI_tuptable;
         if result.is_null() || pg_sys::SPI_processed == 0 {
@@ -163,7 +215,15 @@ pub(crate) fn first_returned_with(_connected: &SpiClient<'_>, member: &str) -> O
         }
         let mut is_null = false;
         let value = pg_sys::SPI_getbinval(*(*result).vals, (*result).tupdesc, 1, &mut is_null);
-        let value = (!is_null).then_some(value)?;
+        (!is_null).then_some(value)
+    }
+}
+
+/// The same, with one member of it.
+pub(crate) fn first_returned_with(connected: &SpiClient<'_>, member: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+    let value = first_datum(connected)?;
+    // SAFETY: the column is a jsonb; both values are copied.
+    unsafe {
         let arguments = [Some(value), member.into_datum()];
         let member = pgrx::direct_function_call_as_datum(pg_sys::jsonb_object_field, &arguments);
         Some((bytes_of(value), member.map(|member| bytes_of(member))))

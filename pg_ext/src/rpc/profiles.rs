@@ -111,13 +111,14 @@ fn get_profile(p_user_id: default!(Option<pgrx::Uuid>, "NULL"), p_table: default
 /// The envelope of a profile that is JSON in binary form, as it stays.
 fn found_profile(user_id: Uuid, profile: &[u8], key: Option<&[u8]>) -> Jsonb {
     let user_id = user_id.to_string();
-    let mut data = vec![("profile", Node::Stored(profile)), ("user_id", Node::Text(&user_id))];
-    data.extend(key.map(|key| ("profile_id", Node::Stored(key))));
+    let mut data =
+        vec![("profile".into(), Node::Stored(profile.into())), ("user_id".into(), Node::Text(user_id.into()))];
+    data.extend(key.map(|key| ("profile_id".into(), Node::Stored(key.into()))));
     Jsonb::of_bytes(&jsonb_format::of_object(vec![
-        ("success", Node::Bool(true)),
-        ("message", Node::Text("Profile found")),
-        ("data", Node::Object(data)),
-        ("errors", Node::EmptyArray),
+        ("success".into(), Node::Bool(true)),
+        ("message".into(), Node::Text("Profile found".into())),
+        ("data".into(), Node::Object(data)),
+        ("errors".into(), Node::Array(Vec::new())),
     ]))
 }
 

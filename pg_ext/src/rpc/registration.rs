@@ -16,7 +16,7 @@ use crate::settings;
 use crate::store::audit_log::Action;
 use crate::store::pending_registrations::{self, PendingRegistration};
 use crate::store::profile_filling;
-use crate::store::profiles::Profile;
+use crate::store::profiles::Row;
 use crate::store::users::{self, LockedUser, NewUser};
 use crate::store::verification_tokens::{self, NewToken};
 use crate::store::{idempotency_keys, identities, roles};
@@ -77,7 +77,7 @@ fn register(
     registrant: &Registrant,
     role: &str,
     raced: bool,
-) -> Result<Done<Registration<Profile>>, Refusal> {
+) -> Result<Done<Registration<Row>>, Refusal> {
     if raced && let Some(done) = register_again(client, registrant, role)? {
         return Ok(done);
     }
@@ -120,7 +120,7 @@ fn register_again(
     client: &mut SpiClient<'_>,
     registrant: &Registrant,
     role: &str,
-) -> Result<Option<Done<Registration<Profile>>>, Refusal> {
+) -> Result<Option<Done<Registration<Row>>>, Refusal> {
     let now = transaction_start();
     let user = users::lock_by_email(client, registrant.email.as_str());
     let phone_owner = registrant.phone.as_deref().and_then(|digits| users::phone_owner(client, digits));
@@ -161,7 +161,7 @@ fn registered_before(
     user: UserSummary,
     verification: Option<Verification>,
     message: &'static str,
-) -> Done<Registration<Profile>> {
+) -> Done<Registration<Row>> {
     let (user_id, profile) = (user.id, profile_filling::primary_of(user.id));
     Done {
         status: 200,

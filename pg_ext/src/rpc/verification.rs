@@ -9,7 +9,7 @@ use super::registration::{email_exists, issue_token};
 use crate::pg::{Jsonb, transaction_start};
 use crate::store::audit_log::Action;
 use crate::store::profile_filling;
-use crate::store::profiles::Profile;
+use crate::store::profiles::Row;
 use crate::store::user_rows;
 use crate::store::users::{self, LockedUser};
 use crate::store::{identities, pending_registrations, verification_tokens};
@@ -27,7 +27,7 @@ fn verify_email(p_token: default!(Option<String>, "NULL")) -> Jsonb {
 }
 
 /// The user's row is locked before the token is read, as every call does: two calls with one token go one after the other.
-fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Profile>>, Refusal> {
+fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Row>>, Refusal> {
     let now = transaction_start();
     let user = users::lock_by_id(client, token.user_id());
     let stored = user.as_ref().and_then(|user| verification_tokens::find(client, user.summary.id));

@@ -158,7 +158,7 @@ fn shape(write: Write, fields: Vec<Option<ValueFrom>>, values: &Values<'_>) -> S
 
 fn write(table: &ProfileTable, shape: &Shape, values: &Values<'_>, rights: Rights) -> Result<String, NotWritten> {
     let refusal = match profiles::write(table, shape, values, rights) {
-        Ok(done) if done.rows > 0 => return Ok(done.returned.unwrap_or_default()),
+        Ok(done) if done.rows > 0 => return Ok(done.answer.unwrap_or_default()),
         Ok(_) => None,
         Err(error) if error.is_of_data() || error.is_unique_violation() || error.is_not_null_violation() => Some(error),
         Err(error) => return Err(error.into()),

@@ -10,7 +10,6 @@ use pgrx::pg_sys::BuiltinOid::TEXTOID;
 use pgrx::pg_sys::JSONBOID;
 use pgrx::spi::SpiClient;
 use registrar_core::FieldError;
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::audit_log::{self, Action};
@@ -18,7 +17,7 @@ use super::plans::Statement;
 use super::profile_fields::ValueFrom;
 use super::profile_statements::{Returning, Shape, Users, Write};
 use super::profile_tables::{self, OnFailure, ProfileTable};
-use super::profiles::{self, Profile, Rights, Values};
+use super::profiles::{self, Rights, Row, Values};
 use super::{profile_failures, profile_warnings};
 use crate::pg::{self, PgError, UserRow, jsonb, subtransaction};
 
@@ -39,8 +38,8 @@ pub(crate) fn fill_new(users: &[UserRow<'_>]) -> Result<(), PgError> {
     Ok(())
 }
 
-/// The outcome for one user: what was returned of the profile, if anything.
-type Filled = Result<Option<String>, PgError>;
+/// The outcome for one user: the row in binary form, where it was to be returned.
+type Filled = Result<Option<Vec<u8>>, PgError>;
 
 /// Makes the profiles of users, in one statement where their values fit, else one by one. Where all went well at once there
 /// is nothing to tell of any user.
@@ -72,7 +71,7 @@ fn fill_one(table: &ProfileTable, user: &UserRow<'_>, write: Write, returning: R
     let mut warnings = Vec::new();
     let filled = loop {
         let misfit = match profiles::write(table, &shape, &values, Rights::Owner) {
-            Ok(done) if done.rows > 0 => break Ok(done.returned),
+            Ok(done) if done.rows > 0 => break Ok(done.row),
             // A trigger of the app's own may have made the profile already.
             Ok(_) if shape.write == Write::InsertIfMissing && profiles::read(table, user.id).is_some() => {
                 break Ok(None);
@@ -319,11 +318,11 @@ fn record_warnings(user_id: Uuid, table: &ProfileTable, warnings: &[FieldError])
 pub(crate) fn filled_by(
     user_id: Uuid,
     insert_user: impl FnOnce() -> Result<(), PgError>,
-) -> Result<Option<Profile>, PgError> {
+) -> Result<Option<Row>, PgError> {
     let wish = handoff::Wish::new();
     insert_user()?;
     Ok(match wish.take(user_id) {
-        Some(Some(profile)) => RawValue::from_string(profile).ok(),
+        Some(Some(profile)) => Some(Row::Stored(profile)),
         // The app's own trigger made it.
         Some(None) => primary_of(user_id),
         // It failed, or there is no profile table: to read it would only wait for the same lock again.
@@ -332,9 +331,9 @@ pub(crate) fn filled_by(
 }
 
 /// The user's row in the primary profile table.
-pub(crate) fn primary_of(user_id: Uuid) -> Option<Profile> {
+pub(crate) fn primary_of(user_id: Uuid) -> Option<Row> {
     let tables = profile_tables::attached();
-    tables.first().map(Rc::clone).and_then(|table| profiles::read(&table, user_id))
+    tables.first().map(Rc::clone).and_then(|table| profiles::read(&table, user_id)).map(Row::Text)
 }
 
 /// How the trigger hands a profile to the call that caused it.
@@ -346,7 +345,7 @@ mod handoff {
     enum Handoff {
         Unwanted,
         Wanted,
-        Given(Uuid, Option<String>),
+        Given(Uuid, Option<Vec<u8>>),
     }
 
     thread_local! {
@@ -358,7 +357,7 @@ mod handoff {
     }
 
     /// Gives the profile, or says that there is one without having it.
-    pub(super) fn give(user_id: Uuid, profile: Option<String>) {
+    pub(super) fn give(user_id: Uuid, profile: Option<Vec<u8>>) {
         HANDOFF.set(Handoff::Given(user_id, profile));
     }
 
@@ -372,7 +371,7 @@ mod handoff {
         }
 
         /// What was given for that user: triggers of the app may have inserted others.
-        pub(super) fn take(self, user_id: Uuid) -> Option<Option<String>> {
+        pub(super) fn take(self, user_id: Uuid) -> Option<Option<Vec<u8>>> {
             match HANDOFF.replace(Handoff::Unwanted) {
                 Handoff::Given(owner, profile) if owner == user_id => Some(profile),
                 _ => None,

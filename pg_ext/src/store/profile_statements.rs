@@ -125,7 +125,7 @@ impl ProfileTable {
         let conditions: Vec<&str> = written.iter().flat_map(|field| &field.conditions).map(String::as_str).collect();
         let returning = match shape.returning {
             Returning::Nothing => String::new(),
-            Returning::Row => " RETURNING row_to_json(profile)".to_owned(),
+            Returning::Row => " RETURNING to_jsonb(profile)".to_owned(),
             Returning::Answer => format!(" RETURNING {}", self.answer()),
         };
         if shape.write == Write::Update {

@@ -10,6 +10,7 @@ use pgrx::pg_sys::BuiltinOid;
 use pgrx::pg_sys::{JSONBOID, Oid, TEXTOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::{FieldError, FieldSource};
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -18,10 +19,27 @@ use super::profile_fields::{Field, Misfit, ValueFrom};
 use super::profile_statements::{Returning, Shape, Users, Write};
 use super::profile_tables::ProfileTable;
 use super::{deferrable, from_pg_uuid, pg_uuid};
+use crate::jsonb_serializer::serialize_stored;
 use crate::pg::{self, Jsonb, LockMode, PgError, UserRow, jsonb, subtransaction};
 
 /// A profile as JSON, with the columns that its table has.
 pub(crate) type Profile = Box<RawValue>;
+
+/// The same, as text or in PostgreSQL's binary form.
+#[derive(Debug)]
+pub(crate) enum Row {
+    Text(Profile),
+    Stored(Vec<u8>),
+}
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(profile) => profile.serialize(serializer),
+            Self::Stored(bytes) => serialize_stored(bytes, serializer),
+        }
+    }
+}
 
 /// Metadata of fewer bytes have no value that exceeds the general limits of size.
 const SMALL: usize = 8_000;
@@ -160,8 +178,10 @@ fn unwrapped<'a>(metadata: &DatumWithOid<'a>) -> DatumWithOid<'a> {
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) rows: u64,
-    /// What was to be returned of the row.
-    pub(crate) returned: Option<String>,
+    /// What was to be returned of the row: the answer as text.
+    pub(crate) answer: Option<String>,
+    /// Or the row itself, in binary form.
+    pub(crate) row: Option<Vec<u8>>,
 }
 
 /// Writes a profile whole or not at all, and so that no deferred constraint can fail at commit for it.
@@ -220,7 +240,9 @@ fn execute(
     Spi::connect_mut(|client| {
         pg::as_role(rights.role(owner), || {
             let rows = table.statement(client, shape).execute(client, parameters)?;
-            Ok(Written { rows, returned: pg::first_returned(client) })
+            let answer = if shape.returning == Returning::Answer { pg::first_returned(client) } else { None };
+            let row = if shape.returning == Returning::Row { jsonb::first_returned(client) } else { None };
+            Ok(Written { rows, answer, row })
         })
     })
 }
