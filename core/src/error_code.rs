@@ -59,6 +59,10 @@ error_codes! {
         "Sign in again.";
     Forbidden = "forbidden", 403, "The caller may not do this.",
         "Call with a key or a user that has the right to.";
+    NotConfirmed = "not_confirmed", 403, "The e-mail address or phone number is not confirmed yet.",
+        "Confirm it with the newest message, or ask for a new one.";
+    UserBanned = "user_banned", 403, "The user is banned.",
+        "An administrator can lift the ban.";
     UserNotFound = "user_not_found", 404, "There is no such user.",
         "Check the identifier, or register the user.";
     ProfileNotFound = "profile_not_found", 404, "The user has no profile.",
@@ -69,6 +73,8 @@ error_codes! {
         "Sign in with it, or use another number.";
     ProfileExists = "profile_exists", 409, "The user already has a profile.",
         "Change it with update_profile.";
+    UserDeleted = "user_deleted", 410, "The user was deleted.",
+        "Register again.";
     TokenExpired = "token_expired", 410, "The token is past its life.",
         "Ask for a new one with resend_verification.";
     OtpExpired = "otp_expired", 410, "The one-time code is past its life.",

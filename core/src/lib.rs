@@ -5,6 +5,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod access_token;
 mod build_info;
 mod doctor;
 mod email;
@@ -14,16 +15,19 @@ mod error_context;
 mod field_error;
 mod full_name;
 mod idempotency_key;
+mod keyed_hash;
 mod metadata;
 mod password;
 mod phone;
 mod profile;
 mod profile_field;
 mod registration;
+mod session;
 mod token;
 mod trigger_body;
 mod verification;
 
+pub use access_token::{AccessTokenClaims, ISSUER};
 pub use build_info::BuildInfo;
 pub use doctor::{Finding, Severity};
 pub use email::Email;
@@ -33,6 +37,7 @@ pub use error_context::{ErrorContext, Frame};
 pub use field_error::FieldError;
 pub use full_name::FullName;
 pub use idempotency_key::IdempotencyKey;
+pub use keyed_hash::KeyedHash;
 pub use metadata::Metadata;
 pub use password::{Credential, Password, PasswordHash};
 pub use phone::{Phone, Region};
@@ -42,6 +47,7 @@ pub use profile::{
 };
 pub use profile_field::{Bound, FieldSource, ProfileField, nearest_name};
 pub use registration::{NewRegistration, RegisterRequest, Registration, Rules, UserSummary, Verification};
+pub use session::{FoundSession, ListedSession, LoggedOut, Refreshed, Session, SessionTokens, Sessions, SignedIn};
 pub use token::{Token, TokenHash};
 pub use trigger_body::{TriggerBody, WriteKind, WrittenTable};
 pub use verification::{Resent, Verified};

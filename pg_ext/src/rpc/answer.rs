@@ -29,6 +29,8 @@ pub(super) struct Done<T> {
 pub(super) enum Refusal {
     /// For reasons that the caller can do something about.
     Errors { errors: Vec<FieldError>, user_id: Option<Uuid> },
+    /// The same, but what the call wrote stays: a failure that was counted, a session that was ended.
+    Kept { errors: Vec<FieldError>, user_id: Option<Uuid> },
     /// Because PostgreSQL refused a statement.
     Raised(PgError),
 }
@@ -64,11 +66,19 @@ pub(super) fn answer<T: Serialize>(
         tries += 1;
         let outcome = subtransaction(|| {
             Spi::connect_mut(|client| {
-                let done = call(client, raced)?;
+                let done = match call(client, raced) {
+                    Err(Refusal::Kept { errors, user_id }) => return Ok(Err((errors, user_id))),
+                    done => done?,
+                };
                 audit_log::record(client, action, "ok", done.user_id, None);
-                Ok(done)
+                Ok(Ok(done))
             })
         });
+        let outcome = match outcome {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err((errors, user_id))) => Err(Refusal::Errors { errors, user_id }),
+            Err(refusal) => Err(refusal),
+        };
         match outcome {
             Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_race() => raced = true,
             Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_schema_change() => plans::forget_all(),
@@ -95,7 +105,7 @@ pub(super) fn answer<T: Serialize>(
             record_refusal(action, ErrorCode::Internal, None, Some(&format!("{} {}", error.sqlstate(), error.message)));
             refuse(vec![internal(&error)])
         }
-        Err(Refusal::Errors { errors, user_id }) => {
+        Err(Refusal::Errors { errors, user_id } | Refusal::Kept { errors, user_id }) => {
             record_refusal(action, FieldError::outcome(&errors), user_id, None);
             refuse(errors)
         }

@@ -143,7 +143,7 @@ fn outcome(user_id: Uuid, done: Result<Profile, Refusal>) -> ItemOutcome {
                 errors: Vec::new(),
             }
         }
-        Err(Refusal::Errors { errors, .. }) => failed(Some(user_id), errors),
+        Err(Refusal::Errors { errors, .. } | Refusal::Kept { errors, .. }) => failed(Some(user_id), errors),
         Err(Refusal::Raised(error)) => failed(Some(user_id), vec![internal(&error)]),
     }
 }

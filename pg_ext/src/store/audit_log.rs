@@ -23,6 +23,14 @@ pub(crate) enum Action {
     ImportProfiles,
     RepairProfiles,
     BackfillProfiles,
+    RefreshSession,
+    Logout,
+    SignIn,
+    SendCode,
+    VerifyCode,
+    RequestPasswordReset,
+    ResetPassword,
+    ChangePassword,
 }
 
 impl Action {
@@ -39,12 +47,29 @@ impl Action {
             Self::ImportProfiles => "import_profiles",
             Self::RepairProfiles => "repair_profiles",
             Self::BackfillProfiles => "backfill_profiles",
+            Self::RefreshSession => "refresh_session",
+            Self::Logout => "logout",
+            Self::SignIn => "sign_in",
+            Self::SendCode => "send_otp",
+            Self::VerifyCode => "verify_otp",
+            Self::RequestPasswordReset => "request_password_reset",
+            Self::ResetPassword => "reset_password",
+            Self::ChangePassword => "change_password",
         }
     }
 
     /// Whether a table of the app's decides what the caller may do.
     pub(crate) fn is_on_profiles(self) -> bool {
-        !matches!(self, Self::Register | Self::VerifyEmail | Self::ResendVerification | Self::FillProfile)
+        matches!(
+            self,
+            Self::CreateProfile
+                | Self::UpdateProfile
+                | Self::CreateProfiles
+                | Self::UpdateProfiles
+                | Self::ImportProfiles
+                | Self::RepairProfiles
+                | Self::BackfillProfiles
+        )
     }
 }
 

@@ -1,6 +1,8 @@
 //! SQL and kept plans, one file for each family of tables: the only place with DML text.
 
+mod access_tokens;
 pub(crate) mod api_wrappers;
+pub(crate) mod attempts;
 pub(crate) mod audit_log;
 mod columns;
 mod companion;
@@ -26,8 +28,10 @@ pub(crate) mod profile_tables;
 pub(crate) mod profile_templates;
 pub(crate) mod profile_warnings;
 pub(crate) mod profiles;
+pub(crate) mod refresh_tokens;
 mod remembered;
 pub(crate) mod roles;
+pub(crate) mod sessions;
 mod setup_grants;
 pub(crate) mod signup_check;
 pub(crate) mod storage;

@@ -32,6 +32,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("007_profile_failures", include_str!("../../sql/storage/007_profile_failures.sql")),
     ("008_profile_warnings", include_str!("../../sql/storage/008_profile_warnings.sql")),
     ("009_declared_relations", include_str!("../../sql/storage/009_declared_relations.sql")),
+    ("010_sessions", include_str!("../../sql/storage/010_sessions.sql")),
+    ("011_attempts", include_str!("../../sql/storage/011_attempts.sql")),
+    ("012_one_time_codes", include_str!("../../sql/storage/012_one_time_codes.sql")),
+    ("013_password_resets", include_str!("../../sql/storage/013_password_resets.sql")),
 ];
 
 /// The names of the migrations.

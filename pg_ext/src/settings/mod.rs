@@ -9,6 +9,12 @@ use registrar_core::{Region, Rules};
 
 use crate::pg::configuration;
 
+mod sessions;
+
+pub(crate) use sessions::{
+    access_token_lifetime, jwt_secret, refresh_grace, session_idle_timeout, session_lifetime, session_token_lifetime,
+};
+
 /// 30 minutes: long enough for a slow mail server and a distracted reader, short enough that a mailbox opened later by
 /// somebody else holds no live token (OWASP Forgot Password Cheat Sheet: tokens "expire after an appropriate period").
 static VERIFICATION_TOKEN_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(30 * 60);
@@ -63,6 +69,7 @@ pub(crate) fn define() {
         GucContext::Suset,
         GucFlags::empty(),
     );
+    sessions::define();
     configuration::reserve_prefix(c"registrar");
 }
 

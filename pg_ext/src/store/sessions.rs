@@ -1,0 +1,303 @@
+//! `registrar_private.sessions`: who is signed in, where, and until when.
+
+use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
+use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::spi::{SpiClient, SpiHeapTupleData, SpiTupleTable};
+use registrar_core::{ListedSession, Session, SessionTokens, SignedIn, Token, TokenHash, UserSummary};
+use uuid::Uuid;
+
+use super::plans::Statement;
+use super::{access_tokens, from_pg_uuid, pg_uuid, refresh_tokens};
+use crate::pg::{self, Timestamp};
+use crate::{origin, settings};
+
+/// How a user proved to be that user.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Method {
+    Password,
+    Otp,
+}
+
+impl Method {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Otp => "otp",
+        }
+    }
+}
+
+/// Why a session was ended before its time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum EndReason {
+    Logout,
+    /// A refresh token came a second time.
+    Replay,
+    /// The password was changed or reset.
+    Password,
+    /// The user was banned or deleted.
+    User,
+}
+
+impl EndReason {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Logout => "logout",
+            Self::Replay => "replay",
+            Self::Password => "password",
+            Self::User => "user",
+        }
+    }
+}
+
+/// A session as it is stored.
+pub(crate) struct StoredSession {
+    pub(crate) session: Session,
+    token_expires_at: Timestamp,
+    expires_at: Timestamp,
+    is_ended: bool,
+}
+
+impl StoredSession {
+    /// Whether the session lasts, refreshed or not.
+    pub(crate) fn is_live(&self) -> bool {
+        !self.is_ended && self.expires_at > pg::transaction_start()
+    }
+
+    /// Whether its session token is valid.
+    pub(crate) fn is_token_live(&self) -> bool {
+        self.is_live() && self.token_expires_at > pg::transaction_start()
+    }
+}
+
+/// The columns that [`stored`] reads.
+macro_rules! columns {
+    () => {
+        "s.id, s.user_id, s.created_at, s.refreshed_at, least(s.idle_expires_at, s.expires_at), s.device_name, host(s.address), \
+         s.user_agent, s.token_expires_at, s.ended_at IS NOT NULL"
+    };
+}
+
+fn stored(row: &SpiHeapTupleData<'_>) -> Option<StoredSession> {
+    let time = |place| row.get::<TimestampWithTimeZone>(place).ok().flatten().map(Timestamp::from);
+    let uuid = |place| row.get::<pgrx::Uuid>(place).ok().flatten().map(from_pg_uuid);
+    let text = |place| row.get::<String>(place).ok().flatten();
+    let expires_at = time(5)?;
+    Some(StoredSession {
+        session: Session {
+            id: uuid(1)?,
+            user_id: uuid(2)?,
+            created_at: time(3)?.to_utc(),
+            refreshed_at: time(4)?.to_utc(),
+            expires_at: expires_at.to_utc(),
+            device_name: text(6),
+            address: text(7),
+            user_agent: text(8),
+        },
+        token_expires_at: time(9)?,
+        expires_at,
+        is_ended: row.get(10).ok().flatten()?,
+    })
+}
+
+fn first(rows: SpiTupleTable<'_>) -> Option<StoredSession> {
+    rows.into_iter().next().and_then(|row| stored(&row))
+}
+
+static OPEN: Statement = Statement::new(
+    concat!(
+        "INSERT INTO registrar_private.sessions AS s (user_id, id, token_hash, token_expires_at, created_at, refreshed_at,
+             idle_expires_at, expires_at, method, device_name, address, user_agent)
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11)
+         RETURNING ",
+        columns!()
+    ),
+    &[
+        UUIDOID,
+        UUIDOID,
+        BYTEAOID,
+        TIMESTAMPTZOID,
+        TIMESTAMPTZOID,
+        TIMESTAMPTZOID,
+        TIMESTAMPTZOID,
+        TEXTOID,
+        TEXTOID,
+        INETOID,
+        TEXTOID,
+    ],
+);
+
+/// Signs a user in: a new session with its tokens.
+pub(crate) fn open(
+    client: &mut SpiClient<'_>,
+    user: UserSummary,
+    method: Method,
+    device_name: Option<&str>,
+) -> SignedIn {
+    let now = pg::transaction_start();
+    let (id, token) = (Uuid::new_v4(), Token::generate(user.id));
+    let origin = origin::current();
+    let token_expires_at = now.plus_seconds(settings::session_token_lifetime());
+    let arguments = [
+        pg_uuid(user.id).into(),
+        pg_uuid(id).into(),
+        hash_parameter(&token),
+        time_parameter(token_expires_at),
+        time_parameter(now),
+        time_parameter(now.plus_seconds(settings::session_idle_timeout())),
+        time_parameter(now.plus_seconds(settings::session_lifetime())),
+        method.as_str().into(),
+        device_name.into(),
+        origin.address.map(|address| Inet(address.to_string())).into(),
+        origin.user_agent.into(),
+    ];
+    let session = first(OPEN.run(client, &arguments)).expect("a session was inserted").session;
+    let tokens = tokens(client, user.id, id, &token, token_expires_at);
+    SignedIn { user, session, tokens }
+}
+
+/// The tokens of a session, whose session token is already stored.
+fn tokens(
+    client: &mut SpiClient<'_>,
+    user_id: Uuid,
+    session_id: Uuid,
+    token: &Token,
+    token_expires_at: Timestamp,
+) -> SessionTokens {
+    let refresh_token = refresh_tokens::issue(client, user_id, session_id);
+    let access_token = access_tokens::issue(client, user_id, session_id);
+    let (access_token, access_token_expires_at) = access_token.unzip();
+    SessionTokens {
+        session_token: token.expose().to_owned(),
+        session_token_expires_at: token_expires_at.to_utc(),
+        refresh_token: refresh_token.expose().to_owned(),
+        access_token,
+        access_token_expires_at: access_token_expires_at.map(Timestamp::to_utc),
+    }
+}
+
+static RENEW: Statement = Statement::new(
+    concat!(
+        "UPDATE registrar_private.sessions AS s
+         SET token_hash = $3, token_expires_at = $4, refreshed_at = $5, idle_expires_at = $6
+         WHERE s.user_id = $1 AND s.id = $2
+         RETURNING ",
+        columns!()
+    ),
+    &[UUIDOID, UUIDOID, BYTEAOID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
+);
+
+/// Gives a session, which is locked, new tokens, and lets it last longer.
+pub(crate) fn renew(client: &mut SpiClient<'_>, session: &Session) -> (Session, SessionTokens) {
+    let (now, token) = (pg::transaction_start(), Token::generate(session.user_id));
+    let token_expires_at = now.plus_seconds(settings::session_token_lifetime());
+    let arguments = [
+        pg_uuid(session.user_id).into(),
+        pg_uuid(session.id).into(),
+        hash_parameter(&token),
+        time_parameter(token_expires_at),
+        time_parameter(now),
+        time_parameter(now.plus_seconds(settings::session_idle_timeout())),
+    ];
+    let renewed = first(RENEW.run(client, &arguments)).expect("a locked session is there").session;
+    let tokens = tokens(client, session.user_id, session.id, &token, token_expires_at);
+    (renewed, tokens)
+}
+
+static OF_TOKEN: Statement = Statement::new(
+    concat!("SELECT ", columns!(), " FROM registrar_private.sessions AS s WHERE s.user_id = $1 AND s.token_hash = $2"),
+    &[UUIDOID, BYTEAOID],
+);
+
+/// The session of a session token, live or not.
+pub(crate) fn of_token(client: &mut SpiClient<'_>, token: &Token) -> Option<StoredSession> {
+    first(OF_TOKEN.run(client, &[pg_uuid(token.user_id()).into(), hash_parameter(token)]))
+}
+
+static LOCK: Statement = Statement::new(
+    concat!(
+        "SELECT ",
+        columns!(),
+        " FROM registrar_private.sessions AS s WHERE s.user_id = $1 AND s.id = $2 FOR NO KEY UPDATE"
+    ),
+    &[UUIDOID, UUIDOID],
+);
+
+/// A session, locked to the end of the transaction.
+pub(crate) fn lock(client: &mut SpiClient<'_>, user_id: Uuid, id: Uuid) -> Option<StoredSession> {
+    first(LOCK.run(client, &[pg_uuid(user_id).into(), pg_uuid(id).into()]))
+}
+
+static LIVE: Statement = Statement::new(
+    concat!(
+        "SELECT ",
+        columns!(),
+        ", s.id IS NOT DISTINCT FROM $3 FROM registrar_private.sessions AS s
+         WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.idle_expires_at > $2
+         ORDER BY s.created_at DESC, s.id"
+    ),
+    &[UUIDOID, TIMESTAMPTZOID, UUIDOID],
+);
+
+/// The live sessions of a user, the newest first.
+pub(crate) fn live(client: &mut SpiClient<'_>, user_id: Uuid, current: Option<Uuid>) -> Vec<ListedSession> {
+    let arguments = [pg_uuid(user_id).into(), time_parameter(pg::transaction_start()), current.map(pg_uuid).into()];
+    let listed = |row: SpiHeapTupleData<'_>| {
+        let is_current = row.get(11).ok().flatten()?;
+        Some(ListedSession { session: stored(&row)?.session, is_current })
+    };
+    LIVE.run(client, &arguments).filter_map(listed).collect()
+}
+
+/// Which sessions of a user are meant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Which {
+    This(Uuid),
+    /// All but this one.
+    Others(Uuid),
+    All,
+}
+
+static END: Statement = Statement::new(
+    "UPDATE registrar_private.sessions AS s SET ended_at = $2, end_reason = $3
+     WHERE s.user_id = $1 AND s.ended_at IS NULL AND ($4 IS NULL OR (s.id = $4) = $5)",
+    &[UUIDOID, TIMESTAMPTZOID, TEXTOID, UUIDOID, BOOLOID],
+);
+
+/// Ends sessions of a user, at once; how many there were.
+pub(crate) fn end(client: &mut SpiClient<'_>, user_id: Uuid, which: Which, reason: EndReason) -> u64 {
+    let (id, is_it) = match which {
+        Which::This(id) => (Some(id), true),
+        Which::Others(id) => (Some(id), false),
+        Which::All => (None, true),
+    };
+    let arguments = [
+        pg_uuid(user_id).into(),
+        time_parameter(pg::transaction_start()),
+        reason.as_str().into(),
+        id.map(pg_uuid).into(),
+        is_it.into(),
+    ];
+    END.run(client, &arguments).len() as u64
+}
+
+static IS_LIVE: Statement = Statement::new(
+    "SELECT true FROM registrar_private.sessions AS s
+     WHERE s.user_id OPERATOR(pg_catalog.=) $1 AND s.id OPERATOR(pg_catalog.=) $2 AND s.ended_at IS NULL
+         AND s.expires_at OPERATOR(pg_catalog.>) pg_catalog.now() AND s.idle_expires_at OPERATOR(pg_catalog.>) pg_catalog.now()",
+    &[UUIDOID, UUIDOID],
+);
+
+/// Whether a user's session lasts.
+pub(crate) fn is_live(client: &mut SpiClient<'_>, user_id: Uuid, id: Uuid) -> bool {
+    !IS_LIVE.run(client, &[pg_uuid(user_id).into(), pg_uuid(id).into()]).is_empty()
+}
+
+fn hash_parameter<'a>(token: &Token) -> DatumWithOid<'a> {
+    let hash: TokenHash = token.hash();
+    hash.as_bytes().to_vec().into()
+}
+
+fn time_parameter<'a>(time: Timestamp) -> DatumWithOid<'a> {
+    TimestampWithTimeZone::from(time).into()
+}
