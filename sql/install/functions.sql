@@ -1,9 +1,10 @@
 -- SECURITY DEFINER functions, all of them; tests/THREATS.md says what each may be used for:
---   handle_new_user, handle_user_update, register_user_with_token, resend_verification, verify_email
+--   handle_new_user, handle_user_update, refresh_session, register_user_with_token, resend_verification, verify_email
 -- The calls on profiles are not among them: each takes registrar's rights for what it reads of registrar's own, and writes a
 -- profile with those of the table's owner, or of the user whose profile it is.
 ALTER FUNCTION registrar.handle_new_user() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.handle_user_update() OWNER TO registrar_owner;
+ALTER FUNCTION registrar.refresh_session(text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.resend_verification(text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.verify_email(text) OWNER TO registrar_owner;
@@ -83,6 +84,16 @@ COMMENT ON FUNCTION registrar.verify_email(text) IS
     'Confirms the e-mail address of the token''s user and puts the newest registration''s password and metadata in force. 200 done; 401 token_invalid; 410 token_expired.';
 COMMENT ON FUNCTION registrar.resend_verification(text) IS
     'Replaces the verification token of an unverified e-mail address. 200 done; 404 user_not_found; 409 email_exists where it is verified.';
+COMMENT ON FUNCTION registrar.refresh_session(text) IS
+    'New tokens for the session of a refresh token, which is good for one refresh: one that comes again later than the grace period ends its session. 200 done; 401 token_invalid, session_expired.';
+COMMENT ON FUNCTION registrar.get_session(text) IS
+    'The session of a session token, for a back end that is shown one. 200 done; 401 token_invalid, session_expired.';
+COMMENT ON FUNCTION registrar.list_sessions(text, uuid) IS
+    'The live sessions of the signed-in user, or for a back end of the user of a session token or of p_user_id; the newest first. 200 done; 401 token_invalid, session_expired; 403 forbidden.';
+COMMENT ON FUNCTION registrar.logout(text, text, uuid) IS
+    'Ends sessions at once: p_scope is this, others or all. Of the signed-in user; for a back end those of the user of a session token, or with scope all of p_user_id. 200 done; 401 token_invalid, session_expired; 403 forbidden.';
+COMMENT ON FUNCTION registrar.check_session() IS
+    'For PostgREST''s db-pre-request: refuses access tokens of registrar''s whose session has ended with 401 session_expired, and lets every other request pass.';
 COMMENT ON FUNCTION registrar.handle_new_user() IS
     'Trigger on auth.users: fills the attached profile tables for a new user. A failure never costs the sign-up; it is queued in registrar_private.profile_failures.';
 COMMENT ON FUNCTION registrar.configuration_changed() IS

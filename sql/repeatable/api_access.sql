@@ -39,6 +39,13 @@ GRANT EXECUTE ON FUNCTION
     registrar.verify_user_profile(uuid, text)
 TO authenticated, service_role;
 
+-- On a user's own sessions; the last for PostgREST, which calls it as whoever sent the request.
+GRANT EXECUTE ON FUNCTION
+    registrar.list_sessions(text, uuid),
+    registrar.logout(text, text, uuid),
+    registrar.check_session()
+TO authenticated, service_role;
+
 -- Of the trusted back end.
 GRANT EXECUTE ON FUNCTION
     registrar.backfill_profiles_batch(uuid, integer, text),
@@ -47,8 +54,10 @@ GRANT EXECUTE ON FUNCTION
     registrar.doctor(),
     registrar.error_codes(),
     registrar.export_profiles(uuid, integer, text),
+    registrar.get_session(text),
     registrar.import_profiles(jsonb, text),
     registrar.profile_stats(integer, text),
+    registrar.refresh_session(text),
     registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text),
     registrar.repair_profiles(integer),
     registrar.resend_verification(text),

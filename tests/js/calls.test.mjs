@@ -1,6 +1,6 @@
 // Every call of registrar by the SDK, as each role: who may, who may not, and the right answers.
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import { backEnd, call, newEmail, register, signUp, sql, visitor } from './project.mjs'
 
@@ -66,6 +66,35 @@ const OWN_PROFILE = {
   },
 }
 
+/** A session of a user, as a sign-in leaves it. */
+async function openSession(user) {
+  const token = () => Buffer.concat([Buffer.from(user.id.replaceAll('-', ''), 'hex'), randomBytes(32)]).toString('base64url')
+  const hash = (text) => createHash('sha256').update(text).digest()
+  const [id, session_token, refresh_token] = [randomUUID(), token(), token()]
+  await sql`
+    INSERT INTO registrar_private.sessions
+        (user_id, id, token_hash, token_expires_at, created_at, refreshed_at, idle_expires_at, expires_at, method)
+    VALUES (${user.id}, ${id}, ${hash(session_token)}, now() + '1 hour', now(), now(), now() + '7 days', now() + '30 days', 'otp')`
+  await sql`
+    INSERT INTO registrar_private.refresh_tokens (user_id, token_hash, session_id, issued_at)
+    VALUES (${user.id}, ${hash(refresh_token)}, ${id}, now())`
+  return { id, session_token, refresh_token }
+}
+
+/** What a user may call about the own sessions. */
+const OWN_SESSIONS = {
+  async list_sessions(caller, { user, on }) {
+    const { id } = await openSession(user)
+    const { sessions } = data(await call(caller, 'list_sessions', on))
+    assert.deepEqual(sessions.map((session) => [session.id, session.user_id, session.is_current]), [[id, user.id, false]])
+  },
+  async logout(caller, { user, on }) {
+    const { session_token } = await openSession(user)
+    assert.deepEqual(data(await call(caller, 'logout', { ...on, p_scope: 'all' })), { ended: 1 })
+    refused(await call(backEnd, 'get_session', { p_session_token: session_token }), 401, 'session_expired')
+  },
+}
+
 /** What only the trusted back end may call. */
 const BACK_END = {
   async register_user_with_token() {
@@ -102,6 +131,22 @@ const BACK_END = {
     data(await call(backEnd, 'verify_email', { p_token: verification.token }))
     const unknown = await call(backEnd, 'resend_verification', { p_email: newEmail() })
     refused(unknown, 404, 'email: user_not_found')
+  },
+  async get_session() {
+    const { user } = await register()
+    const { id, session_token } = await openSession(user)
+    const { session } = data(await call(backEnd, 'get_session', { p_session_token: session_token }))
+    assert.deepEqual([session.id, session.user_id], [id, user.id])
+    refused(await call(backEnd, 'get_session', { p_session_token: 'x' }), 401, 'session_token: token_invalid')
+  },
+  async refresh_session() {
+    const { user } = await register()
+    const { id, session_token, refresh_token } = await openSession(user)
+    const { session, tokens } = data(await call(backEnd, 'refresh_session', { p_refresh_token: refresh_token }))
+    assert.equal(session.id, id)
+    assert.match(tokens.refresh_token, /^[\w-]{64}$/)
+    refused(await call(backEnd, 'get_session', { p_session_token: session_token }), 401, 'session_token: token_invalid')
+    data(await call(backEnd, 'get_session', { p_session_token: tokens.session_token }))
   },
   async build_info() {
     const { data: info, error } = await call(backEnd, 'build_info')
@@ -207,12 +252,15 @@ async function isForbidden(caller, { name, required, types }) {
   assert.ok([401, 403].includes(status), `${name}: ${status}`)
 }
 
-const [own, ofBackEnd] = [OWN_PROFILE, BACK_END].map((calls) => Object.keys(calls))
+const [ofProfile, ofSessions, ofBackEnd] = [OWN_PROFILE, OWN_SESSIONS, BACK_END].map((calls) => Object.keys(calls))
+/** PostgREST calls it before each request, and it answers nothing. */
+const CHECK = 'check_session'
+const own = [...ofProfile, ...ofSessions, CHECK]
 
 test('every function there is is called below, by whom it is granted to', () => {
   assert.deepEqual(functions.map(({ name }) => name), [...own, ...ofBackEnd, ...OWNERS].sort())
   assert.deepEqual(allowed('anon'), [])
-  assert.deepEqual(allowed('authenticated'), own.sort())
+  assert.deepEqual(allowed('authenticated'), [...own].sort())
   assert.deepEqual(allowed('service_role'), [...own, ...ofBackEnd].sort())
 })
 
@@ -230,6 +278,18 @@ describe('a user may call for the own profile', () => {
   }
 })
 
+describe('a user may call about the own sessions', () => {
+  for (const [name, check] of Object.entries(OWN_SESSIONS)) {
+    test(name, async () => {
+      for (const on of [() => ({}), (user) => ({ p_user_id: user.id })]) {
+        const { client, user } = await signUp()
+        await check(client, { user, on: on(user) })
+      }
+    })
+  }
+  test(CHECK, async () => assert.equal((await call((await signUp()).client, CHECK)).error, null))
+})
+
 describe('a user may call nothing for anybody else', () => {
   let client, other
 
@@ -238,7 +298,7 @@ describe('a user may call nothing for anybody else', () => {
     ;({ user: other } = await signUp())
   })
 
-  for (const name of own) {
+  for (const name of [...ofProfile, ...ofSessions]) {
     test(name, async () => {
       for (const p_user_id of [other.id, randomUUID()]) refused(await call(client, name, { p_user_id }), 403, 'forbidden')
     })
@@ -258,6 +318,16 @@ describe('the back end may call for any user', () => {
       assert.equal(nobody.error.errors[0].field, 'user_id')
     })
   }
+})
+
+describe('the back end may call about the sessions of any user', () => {
+  for (const [name, check] of Object.entries(OWN_SESSIONS)) {
+    test(name, async () => {
+      const { user } = await register()
+      await check(backEnd, { user, on: { p_user_id: user.id } })
+    })
+  }
+  test(CHECK, async () => assert.equal((await call(backEnd, CHECK)).error, null))
 })
 
 describe('the back end may call for all users', () => {

@@ -2,8 +2,8 @@
 
 use postgres::{Client, NoTls};
 use registrar_tests::{
-    Database, Installation, Role, all, call, connect_as_supabase_auth, empty_database, one, plain_database,
-    supabase_database,
+    Database, Installation, Role, all, call, connect_as_supabase_auth, empty_database, one, open_session,
+    plain_database, supabase_database,
 };
 use serde_json::{Value, json};
 
@@ -340,6 +340,29 @@ fn a_hostile_search_path_does_not_change_what_the_calls_on_profiles_do() {
     assert!(admin.query_one("SELECT registrar.detach_profile_table('public.people')", &[]).unwrap().get::<_, bool>(0));
     assert_eq!(database.profile(user).unwrap()["field_of_study"], "physics");
     admin.batch_execute("UPDATE auth.users SET email = 'new@example.com', raw_user_meta_data = '{}'").unwrap();
+    assert_not_sprung(&database, "traps");
+}
+
+#[test]
+fn a_hostile_search_path_does_not_change_what_the_calls_on_sessions_do() {
+    let database = supabase_database();
+    set_traps(&database, "traps");
+    let mut admin = database.admin().unwrap();
+    let session = open_session(&mut admin, database.sign_up("user@example.com", &json!({})));
+    admin.batch_execute(&format!("{TEMPORARY_TRAPS} SET search_path = traps, pg_temp, pg_catalog")).unwrap();
+    let claims = json!({ "iss": "registrar", "sub": session.user_id, "session_id": session.id }).to_string();
+    admin.execute("SELECT pg_catalog.set_config('request.jwt.claims', $1, false)", &[&claims]).unwrap();
+    admin.batch_execute("SELECT registrar.check_session()").unwrap();
+    for call in ["get_session($1)", "list_sessions($1)", "refresh_session($2)"] {
+        let call = call
+            .replace("$1", &format!("'{}'", session.session_token))
+            .replace("$2", &format!("'{}'", session.refresh_token));
+        let answer: Value = one(&mut admin, &format!("SELECT registrar.{call}"), &[]);
+        assert_eq!(answer["success"], true, "{call}: {answer}");
+    }
+    let answer: Value = one(&mut admin, "SELECT registrar.logout('all', NULL, $1)", &[&session.user_id]);
+    assert_eq!(answer["data"]["ended"], 1, "{answer}");
+    admin.batch_execute("SELECT registrar.check_session()").unwrap_err();
     assert_not_sprung(&database, "traps");
 }
 

@@ -20,8 +20,11 @@ const OWN_PROFILE: [&str; 6] = [
     "verify_user_profile",
 ];
 
+/// What a signed-in user may call about the own sessions; PostgREST calls the first for every request.
+const OWN_SESSIONS: [&str; 3] = ["check_session", "list_sessions", "logout"];
+
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 14] = [
+const BACK_END: [&str; 16] = [
     "backfill_profiles",
     "backfill_profiles_batch",
     "build_info",
@@ -29,8 +32,10 @@ const BACK_END: [&str; 14] = [
     "doctor",
     "error_codes",
     "export_profiles",
+    "get_session",
     "import_profiles",
     "profile_stats",
+    "refresh_session",
     "register_user_with_token",
     "repair_profiles",
     "resend_verification",
@@ -38,8 +43,14 @@ const BACK_END: [&str; 14] = [
     "verify_email",
 ];
 
+fn own() -> Vec<&'static str> {
+    let mut own = [&OWN_PROFILE[..], &OWN_SESSIONS].concat();
+    own.sort_unstable();
+    own
+}
+
 fn api() -> Vec<&'static str> {
-    let mut api = [&OWN_PROFILE[..], &BACK_END].concat();
+    let mut api = [own(), BACK_END.to_vec()].concat();
     api.sort_unstable();
     api
 }
@@ -75,7 +86,7 @@ fn private_grants(admin: &mut Client) -> Vec<String> {
 }
 
 fn expected_api_grants() -> Vec<String> {
-    let to_users = OWN_PROFILE.iter().map(|name| format!("EXECUTE on {name} to authenticated"));
+    let to_users = own().into_iter().map(|name| format!("EXECUTE on {name} to authenticated"));
     let to_back_end = api().into_iter().map(|name| format!("EXECUTE on {name} to service_role"));
     let others = [
         "SELECT on profile_tables to service_role",
@@ -88,13 +99,13 @@ fn expected_api_grants() -> Vec<String> {
 }
 
 #[test]
-fn only_the_back_end_and_a_user_for_the_own_profile_may_call_anything_and_only_the_api() {
+fn only_the_back_end_and_a_user_for_the_own_profile_and_sessions_may_call_anything_and_only_the_api() {
     for database in [plain_database(), supabase_database()] {
         let mut admin = database.admin().unwrap();
         for nobody in ["public", "anon"] {
             assert_eq!(executable_by(&mut admin, nobody), Vec::<String>::new(), "{nobody}");
         }
-        assert_eq!(executable_by(&mut admin, "authenticated"), OWN_PROFILE);
+        assert_eq!(executable_by(&mut admin, "authenticated"), own());
         assert_eq!(executable_by(&mut admin, "service_role"), api());
         assert_eq!(grants(&mut admin, "registrar"), expected_api_grants());
     }
@@ -162,14 +173,14 @@ fn every_security_definer_function_is_pinned_owned_and_listed() {
 #[test]
 fn every_function_of_registrar_runs_with_a_search_path_of_its_own() {
     // error_codes, build_info and the trigger that announces changes run no SQL. A procedure that commits can have none, and
-    // get_profile is spared the time: hostile_sql.rs proves that their names are qualified.
+    // those that are called most are spared the time: hostile_sql.rs proves that their names are qualified.
     let without = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'registrar'::regnamespace
                    AND NOT coalesce(array_to_string(proconfig, ';'), '') LIKE '%search_path=pg_catalog, pg_temp%' ORDER BY 1";
     let without: Vec<String> = all(&mut plain_database().admin().unwrap(), without, &[]);
-    assert_eq!(
-        without,
-        ["backfill_profiles", "build_info", "configuration_changed", "error_codes", "fix_constraint", "get_profile"]
-    );
+    let quick = ["check_session", "get_profile", "get_session"];
+    let others = ["backfill_profiles", "build_info", "configuration_changed", "error_codes", "fix_constraint"];
+    let expected: BTreeSet<_> = quick.into_iter().chain(others).map(str::to_owned).collect();
+    assert_eq!(BTreeSet::from_iter(without), expected);
 }
 
 #[test]
@@ -322,6 +333,8 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("repair_profiles", json!({})),
         ("backfill_profiles_batch", json!({})),
         ("build_info", json!({})),
+        ("get_session", json!({ "p_session_token": "x" })),
+        ("refresh_session", json!({ "p_refresh_token": "x" })),
         ("setup", json!({})),
         ("create_profile_table", json!({ "p_template": "user_profiles" })),
         ("attach_profile_table", json!({ "p_table": "public.user_profiles", "p_user_column": "user_id" })),
@@ -331,11 +344,16 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("signup_check", json!({})),
         ("verify_and_fix_constraint", json!({ "p_table": "public.user_profiles", "p_column": "user_id" })),
     ];
-    for function in OWN_PROFILE {
+    for function in own() {
         for key in [None, Some(stack.key(Role::Anon))] {
-            let call = stack.request(function).json(&json!({ "p_user_id": Uuid::new_v4() }));
+            let parameters =
+                if function == "check_session" { json!({}) } else { json!({ "p_user_id": Uuid::new_v4() }) };
+            let call = stack.request(function).json(&parameters);
             let answer = key.iter().fold(call, |call, key| call.key(key)).send().unwrap();
             assert!([401, 403].contains(&answer.status), "{function} answers {}: {}", answer.status, answer.body);
+        }
+        if function == "check_session" {
+            continue;
         }
         let nobody = stack.rpc(Role::Authenticated, function, &json!({ "p_user_id": Uuid::new_v4() }));
         nobody.expect_failure(403, "forbidden");

@@ -6,6 +6,7 @@ use std::ops::Deref;
 use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, pg_sys};
+use serde_json::json;
 
 /// A caught error; boxed, since errors are rare and every result would carry its size.
 #[derive(Debug, Clone)]
@@ -151,9 +152,22 @@ impl PgError {
         Self::new(PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE, message)
     }
 
+    /// An error that PostgREST answers with that status and these words (its documentation, "Errors" → "RAISE errors with HTTP
+    /// status").
+    pub(crate) fn answered_by_postgrest(status: u16, code: &str, message: &str, hint: &str) -> Self {
+        let body = json!({"code": code, "message": message, "details": null, "hint": hint});
+        let mut error = Self::of_code(packed(b"PGRST"), body.to_string());
+        error.0.detail = Some(json!({"status": status, "headers": {}}).to_string());
+        error
+    }
+
     fn new(code: PgSqlErrorCode, message: String) -> Self {
+        Self::of_code(code as i32, message)
+    }
+
+    fn of_code(code: i32, message: String) -> Self {
         Self(Box::new(Report {
-            code: code as i32,
+            code,
             is_own: true,
             message,
             detail: None,
@@ -227,6 +241,16 @@ impl From<CaughtError> for PgError {
             column: None,
         }))
     }
+}
+
+/// PostgreSQL's packed form of a SQLSTATE (MAKE_SQLSTATE of its utils/elog.h).
+const fn packed(sqlstate: &[u8; 5]) -> i32 {
+    let (mut code, mut place) = (0, 0);
+    while place < 5 {
+        code |= (((sqlstate[place] - b'0') & 0x3F) as i32) << (6 * place);
+        place += 1;
+    }
+    code
 }
 
 /// # Safety

@@ -1,4 +1,4 @@
-//! Errors that leave a trigger function with the SQLSTATE they came with. pgrx raises PostgreSQL's own codes only, and makes
+//! Errors that leave a function with the SQLSTATE they came with. pgrx raises PostgreSQL's own codes only, and makes
 //! XX000 of one that an app's RAISE chose.
 
 use std::cell::RefCell;
@@ -18,7 +18,7 @@ unsafe extern "C-unwind" {
     fn ThrowErrorData(error: *mut pg_sys::ErrorData);
 }
 
-/// Has the trigger function that is about to return raise the error in place of returning; see `trigger_function!`.
+/// Has the function that is about to return raise the error in place of returning; see `raising_function!`.
 pub(crate) fn raise_on_return(error: PgError) {
     HELD.set(Some(error));
 }
@@ -61,8 +61,8 @@ impl PgError {
     }
 }
 
-/// The C function of a trigger: what pgrx made of `$function`, and then the error that it holds.
-macro_rules! trigger_function {
+/// The C function of a function: what pgrx made of `$function`, and then the error that it holds.
+macro_rules! raising_function {
     ($symbol:ident, $info:ident, $function:path) => {
         #[unsafe(no_mangle)]
         unsafe extern "C-unwind" fn $symbol(call: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
@@ -81,13 +81,18 @@ macro_rules! trigger_function {
     };
 }
 
-trigger_function!(
+raising_function!(
     registrar_handle_new_user,
     pg_finfo_registrar_handle_new_user,
     crate::trigger::handle_new_user_wrapper
 );
-trigger_function!(
+raising_function!(
     registrar_handle_user_update,
     pg_finfo_registrar_handle_user_update,
     crate::trigger::handle_user_update_wrapper
+);
+raising_function!(
+    registrar_check_session,
+    pg_finfo_registrar_check_session,
+    crate::rpc::session_check::check_session_wrapper
 );

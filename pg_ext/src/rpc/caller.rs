@@ -19,6 +19,7 @@ pub(super) struct Caller {
 #[derive(Deserialize)]
 struct Claims {
     sub: Option<Uuid>,
+    session_id: Option<Uuid>,
 }
 
 impl Caller {
@@ -38,8 +39,7 @@ impl Caller {
             let missing = || FieldError::invalid("user_id", "A user id is required.");
             return user_id.map(|user_id| (user_id, Rights::Owner)).ok_or_else(missing);
         }
-        let claims = pg::request_claims().and_then(|claims| serde_json::from_str::<Claims>(&claims).ok());
-        let own = claims.and_then(|claims| claims.sub);
+        let own = claims().and_then(|claims| claims.sub);
         match (own, user_id) {
             (Some(own), None) => Ok((own, Rights::Role(self.role))),
             (Some(own), Some(user_id)) if own == user_id => Ok((own, Rights::Role(self.role))),
@@ -48,11 +48,20 @@ impl Caller {
         }
     }
 
+    /// The session that the caller's access token was made for.
+    pub(super) fn session_id(self) -> Option<Uuid> {
+        claims().and_then(|claims| claims.session_id)
+    }
+
     /// # Errors
     /// `forbidden` where the caller is no back end.
     pub(super) fn require_trusted(self) -> Result<(), FieldError> {
         if self.is_trusted { Ok(()) } else { Err(forbidden("Only a back end may do this.")) }
     }
+}
+
+fn claims() -> Option<Claims> {
+    pg::request_claims().and_then(|claims| serde_json::from_str(&claims).ok())
 }
 
 fn forbidden(message: &'static str) -> FieldError {

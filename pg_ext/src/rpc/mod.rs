@@ -12,6 +12,8 @@ mod profile_operations;
 mod profile_tables;
 mod profiles;
 mod registration;
+pub(crate) mod session_check;
+mod sessions;
 mod setup;
 mod signup_check;
 mod verification;

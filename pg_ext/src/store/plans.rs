@@ -43,6 +43,21 @@ impl Statement {
         client.update(&*plan, None, arguments).expect("a kept plan takes the arguments it was prepared with")
     }
 
+    /// Runs a query whose text is fixed, without taking a number for the transaction: what only reads leaves nothing to commit.
+    pub(crate) fn read<'c>(&'static self, client: &SpiClient<'c>, arguments: &[DatumWithOid<'_>]) -> SpiTupleTable<'c> {
+        let Text::Fixed(text) = self.text else { unreachable!("only a text made from the catalogue is another one") };
+        let key: *const Statement = self;
+        let known = READING_PLANS.with_borrow(|plans| plans.get(&key).map(Rc::clone));
+        let plan = known.unwrap_or_else(|| {
+            let types: Vec<PgOid> = self.types.iter().map(|&oid| PgOid::BuiltIn(oid)).collect();
+            let prepared = client.prepare(text, &types).expect("PostgreSQL either prepares a statement or raises");
+            let plan = Rc::new(prepared.keep());
+            READING_PLANS.with_borrow_mut(|plans| plans.insert(key, Rc::clone(&plan)));
+            plan
+        });
+        client.select(&*plan, None, arguments).expect("a kept plan takes the arguments it was prepared with")
+    }
+
     /// Executes a statement that returns no rows, and returns its error with every field. The caller must roll back the
     /// subtransaction it stands in when this returns `Err`.
     pub(crate) fn run_trapped(
@@ -127,12 +142,14 @@ thread_local! {
     static AS_OF: Cell<u64> = const { Cell::new(0) };
     static PLANS: RefCell<HashMap<*const Statement, Kept<OwnedPreparedStatement>>> = RefCell::default();
     static TRAPPED_PLANS: RefCell<HashMap<*const Statement, Kept<TrappedStatement>>> = RefCell::default();
+    static READING_PLANS: RefCell<HashMap<*const Statement, Rc<OwnedPreparedStatement>>> = RefCell::default();
     static TEXT_PLANS: RefCell<HashMap<String, Rc<OwnedPreparedStatement>>> = RefCell::default();
 }
 
 /// Forgets every plan, so that the next call makes its statements for the tables as they are now.
 pub(crate) fn forget_all() {
     PLANS.take();
+    READING_PLANS.take();
     TRAPPED_PLANS.take();
     TEXT_PLANS.take();
 }

@@ -73,7 +73,7 @@ impl StoredSession {
 /// The columns that [`stored`] reads.
 macro_rules! columns {
     () => {
-        "s.id, s.user_id, s.created_at, s.refreshed_at, least(s.idle_expires_at, s.expires_at), s.device_name, host(s.address), \
+        "s.id, s.user_id, s.created_at, s.refreshed_at, least(s.idle_expires_at, s.expires_at), s.device_name, pg_catalog.host(s.address), \
          s.user_agent, s.token_expires_at, s.ended_at IS NOT NULL"
     };
 }
@@ -205,13 +205,17 @@ pub(crate) fn renew(client: &mut SpiClient<'_>, session: &Session) -> (Session, 
 }
 
 static OF_TOKEN: Statement = Statement::new(
-    concat!("SELECT ", columns!(), " FROM registrar_private.sessions AS s WHERE s.user_id = $1 AND s.token_hash = $2"),
+    concat!(
+        "SELECT ",
+        columns!(),
+        " FROM registrar_private.sessions AS s WHERE s.user_id OPERATOR(pg_catalog.=) $1 AND s.token_hash OPERATOR(pg_catalog.=) $2"
+    ),
     &[UUIDOID, BYTEAOID],
 );
 
 /// The session of a session token, live or not.
-pub(crate) fn of_token(client: &mut SpiClient<'_>, token: &Token) -> Option<StoredSession> {
-    first(OF_TOKEN.run(client, &[pg_uuid(token.user_id()).into(), hash_parameter(token)]))
+pub(crate) fn of_token(client: &SpiClient<'_>, token: &Token) -> Option<StoredSession> {
+    first(OF_TOKEN.read(client, &[pg_uuid(token.user_id()).into(), hash_parameter(token)]))
 }
 
 static LOCK: Statement = Statement::new(
@@ -240,13 +244,13 @@ static LIVE: Statement = Statement::new(
 );
 
 /// The live sessions of a user, the newest first.
-pub(crate) fn live(client: &mut SpiClient<'_>, user_id: Uuid, current: Option<Uuid>) -> Vec<ListedSession> {
+pub(crate) fn live(client: &SpiClient<'_>, user_id: Uuid, current: Option<Uuid>) -> Vec<ListedSession> {
     let arguments = [pg_uuid(user_id).into(), time_parameter(pg::transaction_start()), current.map(pg_uuid).into()];
     let listed = |row: SpiHeapTupleData<'_>| {
         let is_current = row.get(11).ok().flatten()?;
         Some(ListedSession { session: stored(&row)?.session, is_current })
     };
-    LIVE.run(client, &arguments).filter_map(listed).collect()
+    LIVE.read(client, &arguments).filter_map(listed).collect()
 }
 
 /// Which sessions of a user are meant.
@@ -289,8 +293,8 @@ static IS_LIVE: Statement = Statement::new(
 );
 
 /// Whether a user's session lasts.
-pub(crate) fn is_live(client: &mut SpiClient<'_>, user_id: Uuid, id: Uuid) -> bool {
-    !IS_LIVE.run(client, &[pg_uuid(user_id).into(), pg_uuid(id).into()]).is_empty()
+pub(crate) fn is_live(client: &SpiClient<'_>, user_id: Uuid, id: Uuid) -> bool {
+    !IS_LIVE.read(client, &[pg_uuid(user_id).into(), pg_uuid(id).into()]).is_empty()
 }
 
 fn hash_parameter<'a>(token: &Token) -> DatumWithOid<'a> {

@@ -217,6 +217,38 @@ pub(crate) fn lock_by_id(client: &mut SpiClient<'_>, id: Uuid) -> Option<LockedU
     locked(LOCK_BY_ID.run(client, &[pg_uuid(id).into()]))
 }
 
+/// Whether a user may be signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Good,
+    /// For now: the ban has not ended yet.
+    Banned,
+    /// Softly, as Supabase Auth does it: the row is there.
+    Deleted,
+}
+
+static STANDING: Statement = Statement::made_by(
+    |client| {
+        let columns = Columns::of_auth(client, "users");
+        format!(
+            "SELECT coalesce({} > now(), false), {} IS NOT NULL FROM auth.users WHERE id = $1",
+            columns.or_null("banned_until", "timestamptz"),
+            columns.or_null("deleted_at", "timestamptz"),
+        )
+    },
+    &[UUIDOID],
+);
+
+/// How a user stands; `None` where there is none.
+pub(crate) fn standing(client: &mut SpiClient<'_>, id: Uuid) -> Option<Standing> {
+    let (is_banned, is_deleted) = STANDING.run(client, &[pg_uuid(id).into()]).first().get_two::<bool, bool>().ok()?;
+    Some(match (is_banned?, is_deleted?) {
+        (_, true) => Standing::Deleted,
+        (true, _) => Standing::Banned,
+        _ => Standing::Good,
+    })
+}
+
 static PHONE_OWNER: Statement = Statement::new("SELECT id FROM auth.users WHERE phone = $1", &[TEXTOID]);
 
 thread_local! {

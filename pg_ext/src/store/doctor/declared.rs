@@ -52,7 +52,8 @@ const DECLARED: &str = "
         WHERE (p.schema_name, p.table_name, p.user_column) = (d.schema_name, d.table_name, d.column_name)
     )";
 
-/// The tables of registrar and of Auth that belong to users, where they are there.
+/// The tables of registrar and of Auth that belong to users, where they are there. The audit log outlives the users; refresh tokens
+/// refer to the sessions, whose key begins with the user.
 const OWN: &str = "
     SELECT coalesce(json_agg(json_build_object(
         'origin', CASE n.nspname WHEN 'auth' THEN 'auth' ELSE 'registrar' END, 'schema_name', n.nspname,
@@ -62,7 +63,7 @@ const OWN: &str = "
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'user_id' AND a.atttypid = 'uuid'::regtype
     WHERE c.relkind IN ('r', 'p')
         AND (
-            n.nspname = 'registrar_private' AND c.relname <> 'audit_log'
+            n.nspname = 'registrar_private' AND c.relname NOT IN ('audit_log', 'refresh_tokens')
             OR n.nspname = 'auth' AND c.relname IN ('identities', 'sessions')
         )";
 
