@@ -4,7 +4,9 @@ mod contenders;
 mod doctor;
 mod floor;
 mod http;
+mod interleaved;
 mod profiles;
+mod sign_in;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
@@ -29,6 +31,8 @@ pub(crate) enum Bench {
     Register,
     /// Profiles: by the trigger, in bulk, by backfill, and looked up, each against the bare statements
     Profiles,
+    /// Sessions: looked up, and checked before each request
+    SignIn,
     /// The doctor on a million users, against the scans that it cannot avoid
     Doctor,
 }
@@ -51,7 +55,12 @@ pub(crate) fn run(progress: &mut Progress, bench: Bench, major: u16, json: bool)
         }
         Bench::Profiles => {
             let results = profiles::run(progress, &stack)?;
-            let explained = profiles::explained(&results);
+            let explained = interleaved::explained("user", &results);
+            (results, explained)
+        }
+        Bench::SignIn => {
+            let results = sign_in::run(progress, &stack)?;
+            let explained = interleaved::explained("call", &results);
             (results, explained)
         }
         Bench::Doctor => {
