@@ -1,5 +1,7 @@
 //! Passwords and their hashes.
 
+use std::sync::LazyLock;
+
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
@@ -8,8 +10,6 @@ use crate::{ErrorCode, FieldError};
 
 /// Fewest characters of a password (NIST SP 800-63B-4 §3.1.1.2 asks at least 8 beside other factors).
 const MIN_CHARS: usize = 8;
-/// Most bytes of a password: above any passphrase, below what makes hashing it a burden (OWASP Password Storage).
-const MAX_BYTES: usize = 1024;
 
 /// Longest hash that `auth.users.encrypted_password varchar(255)` holds.
 const MAX_HASH_BYTES: usize = 255;
@@ -17,12 +17,23 @@ const MAX_HASH_BYTES: usize = 255;
 /// lanes, and bcrypt's log2 of rounds.
 const MAX_ARGON2: (u32, u32, u32) = (256 * 1024, 10, 16);
 const MAX_BCRYPT_COST: u32 = 16;
+/// Cheapest bcrypt that is left as it is.
+const MIN_BCRYPT_COST: u32 = 10;
 
 /// A plain password within the policy's length. Debug shows nothing of it, and it is wiped from memory when dropped.
 #[derive(Debug, Clone)]
 pub struct Password(SecretString);
 
 impl Password {
+    /// Most bytes of a password: above any passphrase, below what makes hashing it a burden (OWASP Password Storage).
+    pub const MAX_BYTES: usize = 1024;
+
+    /// A password that was verified: whatever the policy says of new ones, it is in use.
+    #[must_use]
+    pub fn of_verified(password: SecretString) -> Self {
+        Self(password)
+    }
+
     /// Checks the length; which characters stand in it is the user's business (NIST SP 800-63B-4 §3.1.1.2).
     ///
     /// # Errors
@@ -37,7 +48,7 @@ impl Password {
             )
             .with_hint("A few unrelated words make a password that is long and easy to remember."));
         }
-        if password.len() > MAX_BYTES {
+        if password.len() > Self::MAX_BYTES {
             return Err(FieldError::invalid("password", "The password is longer than 1024 bytes."));
         }
         Ok(Self(typed))
@@ -90,6 +101,31 @@ impl PasswordHash {
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
+    }
+
+    /// Whether a password whose hash this is should be hashed anew when it is next known: argon2id with less than today's memory
+    /// or passes, argon2i, or bcrypt below cost 10 (OWASP Password Storage Cheat Sheet).
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let text = self.expose();
+        if !text.starts_with("$argon2") {
+            let parts: Option<bcrypt::HashParts> = text.parse().ok();
+            return parts.is_none_or(|parts| parts.get_cost() < MIN_BCRYPT_COST);
+        }
+        let Ok(hash) = phc::PasswordHash::new(text) else { return true };
+        let today = Params::DEFAULT;
+        hash.algorithm.as_str() != "argon2id"
+            || Params::try_from(&hash)
+                .is_ok_and(|params| params.m_cost() < today.m_cost() || params.t_cost() < today.t_cost())
+    }
+
+    /// A hash of today's parameters that is nobody's, to be verified for who has none: the time shall not tell whether there is
+    /// such a user.
+    #[must_use]
+    pub fn nobodys() -> Self {
+        static NOBODYS: LazyLock<PasswordHash> =
+            LazyLock::new(|| Password(SecretString::from("this is the password of nobody")).hash());
+        NOBODYS.clone()
     }
 
     /// Whether the password is the one that was hashed. Costs what the hash was made to cost.
@@ -178,6 +214,17 @@ mod tests {
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(hash.verify(&"correct horse battery staple".into()));
         assert!(parse(hash.expose()).is_ok());
+    }
+
+    #[test]
+    fn a_hash_that_is_cheaper_than_todays_is_outdated() {
+        assert!(!Password::parse("correct horse".into()).unwrap().hash().is_outdated());
+        assert!(parse(BCRYPT).unwrap().is_outdated(), "cost 5");
+        assert!(!parse(&BCRYPT.replace("$05$", "$10$")).unwrap().is_outdated());
+        assert!(!parse(ARGON2ID).unwrap().is_outdated());
+        assert!(parse(&ARGON2ID.replace("argon2id", "argon2i")).unwrap().is_outdated());
+        assert!(parse(&ARGON2ID.replace("m=65536", "m=19455")).unwrap().is_outdated());
+        assert!(parse(&ARGON2ID.replace("t=2", "t=1")).unwrap().is_outdated());
     }
 
     #[test]

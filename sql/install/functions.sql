@@ -1,5 +1,6 @@
 -- SECURITY DEFINER functions, all of them; tests/THREATS.md says what each may be used for:
---   handle_new_user, handle_user_update, refresh_session, register_user_with_token, resend_verification, verify_email
+--   handle_new_user, handle_user_update, refresh_session, register_user_with_token, resend_verification,
+--   sign_in_with_password, verify_email
 -- The calls on profiles are not among them: each takes registrar's rights for what it reads of registrar's own, and writes a
 -- profile with those of the table's owner, or of the user whose profile it is.
 ALTER FUNCTION registrar.handle_new_user() OWNER TO registrar_owner;
@@ -7,6 +8,7 @@ ALTER FUNCTION registrar.handle_user_update() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.refresh_session(text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.resend_verification(text) OWNER TO registrar_owner;
+ALTER FUNCTION registrar.sign_in_with_password(text, text, text, text) OWNER TO registrar_owner;
 ALTER FUNCTION registrar.verify_email(text) OWNER TO registrar_owner;
 
 -- In batches that commit, which only a procedure without SET can; whoever calls it runs it with the own rights and search_path,
@@ -84,6 +86,8 @@ COMMENT ON FUNCTION registrar.verify_email(text) IS
     'Confirms the e-mail address of the token''s user and puts the newest registration''s password and metadata in force. 200 done; 401 token_invalid; 410 token_expired.';
 COMMENT ON FUNCTION registrar.resend_verification(text) IS
     'Replaces the verification token of an unverified e-mail address. 200 done; 404 user_not_found; 409 email_exists where it is verified.';
+COMMENT ON FUNCTION registrar.sign_in_with_password(text, text, text, text) IS
+    'Opens a session for whoever has the password of an e-mail address or a phone number. 200 with the user, the session and its tokens; 401 invalid_credentials, whether or not there is such a user; 403 not_confirmed, user_banned and 410 user_deleted after a right password only; 423 locked and 429 rate_limited with Retry-After.';
 COMMENT ON FUNCTION registrar.refresh_session(text) IS
     'New tokens for the session of a refresh token, which is good for one refresh: one that comes again later than the grace period ends its session. 200 done; 401 token_invalid, session_expired.';
 COMMENT ON FUNCTION registrar.get_session(text) IS

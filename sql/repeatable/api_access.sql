@@ -61,6 +61,7 @@ GRANT EXECUTE ON FUNCTION
     registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text),
     registrar.repair_profiles(integer),
     registrar.resend_verification(text),
+    registrar.sign_in_with_password(text, text, text, text),
     registrar.update_profiles(jsonb, boolean, text),
     registrar.verify_email(text)
 TO service_role;

@@ -132,6 +132,18 @@ const BACK_END = {
     const unknown = await call(backEnd, 'resend_verification', { p_email: newEmail() })
     refused(unknown, 404, 'email: user_not_found')
   },
+  async sign_in_with_password() {
+    const password = 'correct horse battery staple'
+    const { user, token } = await register({ p_password: password })
+    const right = { p_email: user.email, p_password: password, p_device_name: 'phone' }
+    refused(await call(backEnd, 'sign_in_with_password', right), 403, 'not_confirmed')
+    data(await call(backEnd, 'verify_email', { p_token: token }))
+    const { user: signedIn, session, tokens } = data(await call(backEnd, 'sign_in_with_password', right))
+    assert.deepEqual([signedIn.id, session.user_id, session.device_name], [user.id, user.id, 'phone'])
+    data(await call(backEnd, 'get_session', { p_session_token: tokens.session_token }))
+    const wrong = await call(backEnd, 'sign_in_with_password', { ...right, p_password: 'wrong' })
+    refused(wrong, 401, 'invalid_credentials')
+  },
   async get_session() {
     const { user } = await register()
     const { id, session_token } = await openSession(user)

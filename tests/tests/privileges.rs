@@ -24,7 +24,7 @@ const OWN_PROFILE: [&str; 6] = [
 const OWN_SESSIONS: [&str; 3] = ["check_session", "list_sessions", "logout"];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 16] = [
+const BACK_END: [&str; 17] = [
     "backfill_profiles",
     "backfill_profiles_batch",
     "build_info",
@@ -39,6 +39,7 @@ const BACK_END: [&str; 16] = [
     "register_user_with_token",
     "repair_profiles",
     "resend_verification",
+    "sign_in_with_password",
     "update_profiles",
     "verify_email",
 ];
@@ -334,6 +335,7 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("backfill_profiles_batch", json!({})),
         ("build_info", json!({})),
         ("get_session", json!({ "p_session_token": "x" })),
+        ("sign_in_with_password", json!({ "p_email": "a@example.com", "p_password": "x" })),
         ("refresh_session", json!({ "p_refresh_token": "x" })),
         ("setup", json!({})),
         ("create_profile_table", json!({ "p_template": "user_profiles" })),

@@ -19,6 +19,11 @@ impl Timestamp {
         self.0.checked_add(EPOCH_OFFSET).and_then(DateTime::from_timestamp_micros).unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
+    /// Whole seconds until another time, rounded up; none where that has passed.
+    pub(crate) fn seconds_until(self, other: Self) -> i64 {
+        (other.0.saturating_sub(self.0).max(0) as u64).div_ceil(1_000_000) as i64
+    }
+
     /// So many seconds later.
     pub(crate) fn plus_seconds(self, seconds: i32) -> Self {
         Self(self.0.saturating_add(i64::from(seconds) * 1_000_000))

@@ -27,11 +27,20 @@ fn setting(name: &CStr) -> Option<String> {
 
 /// Sets the HTTP status of the answer: `set_config('response.status', …, true)`.
 pub(crate) fn set_response_status(status: u16) {
-    let value = CString::new(status.to_string()).expect("digits have no NUL");
+    set_local(c"response.status", &status.to_string());
+}
+
+/// Tells the caller to come again in so many seconds (RFC 9110 §10.2.3).
+pub(crate) fn set_retry_after(seconds: i64) {
+    set_local(c"response.headers", &format!(r#"[{{"Retry-After": "{seconds}"}}]"#));
+}
+
+fn set_local(name: &CStr, value: &str) {
+    let value = CString::new(value).expect("what is set has no NUL");
     // SAFETY: both strings are NUL-terminated and copied by PostgreSQL. GUC_ACTION_LOCAL is SET LOCAL.
     unsafe {
         pg_sys::set_config_option(
-            c"response.status".as_ptr(),
+            name.as_ptr(),
             value.as_ptr(),
             pg_sys::GucContext::PGC_USERSET,
             pg_sys::GucSource::PGC_S_SESSION,

@@ -31,6 +31,8 @@ pub(super) enum Refusal {
     Errors { errors: Vec<FieldError>, user_id: Option<Uuid> },
     /// The same, but what the call wrote stays: a failure that was counted, a session that was ended.
     Kept { errors: Vec<FieldError>, user_id: Option<Uuid> },
+    /// Because it comes too soon: so many seconds are left to wait.
+    Later { error: FieldError, seconds: i64 },
     /// Because PostgreSQL refused a statement.
     Raised(PgError),
 }
@@ -104,6 +106,12 @@ pub(super) fn answer<T: Serialize>(
         Err(Refusal::Raised(error)) => {
             record_refusal(action, ErrorCode::Internal, None, Some(&format!("{} {}", error.sqlstate(), error.message)));
             refuse(vec![internal(&error)])
+        }
+        Err(Refusal::Later { error, seconds }) => {
+            // Here, since the rollback takes back every setting.
+            pg::set_retry_after(seconds);
+            record_refusal(action, error.code, None, None);
+            refuse(vec![error])
         }
         Err(Refusal::Errors { errors, user_id } | Refusal::Kept { errors, user_id }) => {
             record_refusal(action, FieldError::outcome(&errors), user_id, None);

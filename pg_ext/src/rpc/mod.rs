@@ -15,5 +15,6 @@ mod registration;
 pub(crate) mod session_check;
 mod sessions;
 mod setup;
+mod sign_in;
 mod signup_check;
 mod verification;

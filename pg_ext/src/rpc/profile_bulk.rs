@@ -144,6 +144,7 @@ fn outcome(user_id: Uuid, done: Result<Profile, Refusal>) -> ItemOutcome {
             }
         }
         Err(Refusal::Errors { errors, .. } | Refusal::Kept { errors, .. }) => failed(Some(user_id), errors),
+        Err(Refusal::Later { error, .. }) => failed(Some(user_id), vec![error]),
         Err(Refusal::Raised(error)) => failed(Some(user_id), vec![internal(&error)]),
     }
 }

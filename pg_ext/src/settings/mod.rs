@@ -2,7 +2,8 @@
 //!
 //! All are `SUSET`: the owner sets them with `ALTER DATABASE … SET` or `ALTER SYSTEM`, a session cannot weaken them.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
+use std::ops::RangeInclusive;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use registrar_core::{Region, Rules};
@@ -10,10 +11,12 @@ use registrar_core::{Region, Rules};
 use crate::pg::configuration;
 
 mod sessions;
+mod sign_in;
 
 pub(crate) use sessions::{
     access_token_lifetime, jwt_secret, refresh_grace, session_idle_timeout, session_lifetime, session_token_lifetime,
 };
+pub(crate) use sign_in::{sign_in_lockout, sign_in_max_failures_per_address};
 
 /// 30 minutes: long enough for a slow mail server and a distracted reader, short enough that a mailbox opened later by
 /// somebody else holds no live token (OWASP Forgot Password Cheat Sheet: tokens "expire after an appropriate period").
@@ -28,6 +31,33 @@ static MAX_METADATA_BYTES: GucSetting<i32> = GucSetting::<i32>::new(16 * 1024);
 /// 1: the gateway stands behind one proxy (Kong in self-hosted Supabase), which appends the address it was called from to
 /// X-Forwarded-For. What stands further left was sent by the client and may be made up.
 static TRUSTED_PROXIES: GucSetting<i32> = GucSetting::<i32>::new(1);
+
+/// A setting that is a number.
+struct Number {
+    name: &'static CStr,
+    meaning: &'static CStr,
+    detail: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    range: RangeInclusive<i32>,
+    unit: GucFlags,
+}
+
+impl Number {
+    fn define(self) {
+        let (least, most) = (*self.range.start(), *self.range.end());
+        let context = GucContext::Suset;
+        GucRegistry::define_int_guc(
+            self.name,
+            self.meaning,
+            self.detail,
+            self.setting,
+            least,
+            most,
+            context,
+            self.unit,
+        );
+    }
+}
 
 /// Makes the settings known to PostgreSQL; called once, when the library is loaded.
 pub(crate) fn define() {
@@ -70,6 +100,7 @@ pub(crate) fn define() {
         GucFlags::empty(),
     );
     sessions::define();
+    sign_in::define();
     configuration::reserve_prefix(c"registrar");
 }
 

@@ -1,9 +1,11 @@
 //! The settings of sessions and access tokens.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use secrecy::SecretString;
+
+use super::Number;
 
 const DAY: i32 = 24 * 3600;
 
@@ -29,51 +31,49 @@ static ACCESS_TOKEN_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(15 * 60);
 static JWT_SECRET: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 pub(super) fn define() {
-    let seconds: [(&CStr, &CStr, &CStr, &'static GucSetting<i32>, i32, i32); 5] = [
-        (
-            c"registrar.session_lifetime",
-            c"How long a session lasts however often it is refreshed.",
-            c"The setting in force when the user signs in decides.",
-            &SESSION_LIFETIME,
-            60,
-            365 * DAY,
-        ),
-        (
-            c"registrar.session_idle_timeout",
-            c"How long a session lasts without being refreshed.",
-            c"The setting in force at the last refresh decides.",
-            &SESSION_IDLE_TIMEOUT,
-            60,
-            365 * DAY,
-        ),
-        (
-            c"registrar.session_token_lifetime",
-            c"How long a session token is valid before refresh_session must replace it.",
-            c"The session itself lasts longer.",
-            &SESSION_TOKEN_LIFETIME,
-            60,
-            365 * DAY,
-        ),
-        (
-            c"registrar.refresh_grace",
-            c"How long after its use a refresh token may come a second time.",
-            c"Later it ends the session: somebody copied it.",
-            &REFRESH_GRACE,
-            0,
-            60,
-        ),
-        (
-            c"registrar.access_token_lifetime",
-            c"How long an access token (JWT) is valid.",
-            c"Where PostgREST calls check_session before each request, a logout ends it at once.",
-            &ACCESS_TOKEN_LIFETIME,
-            30,
-            DAY,
-        ),
+    let settings = [
+        Number {
+            name: c"registrar.session_lifetime",
+            meaning: c"How long a session lasts however often it is refreshed.",
+            detail: c"The setting in force when the user signs in decides.",
+            setting: &SESSION_LIFETIME,
+            range: 60..=365 * DAY,
+            unit: GucFlags::UNIT_S,
+        },
+        Number {
+            name: c"registrar.session_idle_timeout",
+            meaning: c"How long a session lasts without being refreshed.",
+            detail: c"The setting in force at the last refresh decides.",
+            setting: &SESSION_IDLE_TIMEOUT,
+            range: 60..=365 * DAY,
+            unit: GucFlags::UNIT_S,
+        },
+        Number {
+            name: c"registrar.session_token_lifetime",
+            meaning: c"How long a session token is valid before refresh_session must replace it.",
+            detail: c"The session itself lasts longer.",
+            setting: &SESSION_TOKEN_LIFETIME,
+            range: 60..=365 * DAY,
+            unit: GucFlags::UNIT_S,
+        },
+        Number {
+            name: c"registrar.refresh_grace",
+            meaning: c"How long after its use a refresh token may come a second time.",
+            detail: c"Later it ends the session: somebody copied it.",
+            setting: &REFRESH_GRACE,
+            range: 0..=60,
+            unit: GucFlags::UNIT_S,
+        },
+        Number {
+            name: c"registrar.access_token_lifetime",
+            meaning: c"How long an access token (JWT) is valid.",
+            detail: c"Where PostgREST calls check_session before each request, a logout ends it at once.",
+            setting: &ACCESS_TOKEN_LIFETIME,
+            range: 30..=DAY,
+            unit: GucFlags::UNIT_S,
+        },
     ];
-    for (name, short, long, setting, least, most) in seconds {
-        GucRegistry::define_int_guc(name, short, long, setting, least, most, GucContext::Suset, GucFlags::UNIT_S);
-    }
+    settings.into_iter().for_each(Number::define);
     GucRegistry::define_string_guc(
         c"registrar.jwt_secret",
         c"The secret that access tokens are signed with (HS256): that of PostgREST or Supabase, of at least 32 bytes.",

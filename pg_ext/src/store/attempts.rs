@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use pgrx::Spi;
 use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
-use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, TEXTOID, TIMESTAMPTZOID};
+use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, INT8OID, TEXTOID, TIMESTAMPTZOID};
 use pgrx::spi::SpiClient;
 use registrar_core::KeyedHash;
 
@@ -18,18 +18,12 @@ use crate::pg::{self, Timestamp};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
     Password,
-    OtpSend,
-    OtpVerify,
-    PasswordReset,
 }
 
 impl Purpose {
     fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
-            Self::OtpSend => "otp_send",
-            Self::OtpVerify => "otp_verify",
-            Self::PasswordReset => "password_reset",
         }
     }
 }
@@ -69,6 +63,49 @@ pub(crate) fn record(client: &mut SpiClient<'_>, identifier: &KeyedHash, purpose
             address_parameter(),
         ],
     );
+}
+
+// Of one identifier the rows lie together, in the order in which they came.
+static FAILURES: Statement = Statement::new(
+    "SELECT count(*), max(a.occurred_at) FROM registrar_private.attempts AS a
+     WHERE a.identifier_hash = $1 AND a.purpose = $2 AND NOT a.succeeded AND a.occurred_at > now() - interval '1 day'
+         AND a.id > coalesce((
+             SELECT max(s.id) FROM registrar_private.attempts AS s
+             WHERE s.identifier_hash = $1 AND s.purpose = $2 AND s.succeeded
+         ), 0)",
+    &[BYTEAOID, TEXTOID],
+);
+
+/// How often an identifier failed since it last succeeded, within a day, and when it did last.
+pub(crate) fn failures(
+    client: &mut SpiClient<'_>,
+    identifier: &KeyedHash,
+    purpose: Purpose,
+) -> (i64, Option<Timestamp>) {
+    let row = FAILURES.run(client, &[identifier.as_bytes().to_vec().into(), purpose.as_str().into()]).first();
+    let last: Option<TimestampWithTimeZone> = row.get(2).ok().flatten();
+    (row.get(1).ok().flatten().unwrap_or_default(), last.map(Timestamp::from))
+}
+
+static FAILURES_OF_ADDRESS: Statement = Statement::new(
+    "SELECT count(*), min(a.occurred_at) FROM registrar_private.attempts AS a
+     WHERE a.address = $1 AND a.purpose = $2 AND NOT a.succeeded AND a.occurred_at > now() - interval '15 minutes'",
+    &[INETOID, TEXTOID],
+);
+
+/// How often the caller's address failed within a quarter of an hour, and when it did first; never where there is none.
+pub(crate) fn failures_of_address(client: &mut SpiClient<'_>, purpose: Purpose) -> (i64, Option<Timestamp>) {
+    let row = FAILURES_OF_ADDRESS.run(client, &[address_parameter(), purpose.as_str().into()]).first();
+    let first: Option<TimestampWithTimeZone> = row.get(2).ok().flatten();
+    (row.get(1).ok().flatten().unwrap_or_default(), first.map(Timestamp::from))
+}
+
+static TAKE_TURNS: Statement = Statement::new("SELECT pg_advisory_xact_lock($1)", &[INT8OID]);
+
+/// Waits until nobody else attempts anything with an identifier, to the end of the transaction: a count that was read then holds.
+pub(crate) fn take_turns(client: &mut SpiClient<'_>, identifier: &KeyedHash) {
+    let [a, b, c, d, e, f, g, h, ..] = *identifier.as_bytes();
+    TAKE_TURNS.run(client, &[i64::from_ne_bytes([a, b, c, d, e, f, g, h]).into()]);
 }
 
 fn address_parameter<'a>() -> DatumWithOid<'a> {

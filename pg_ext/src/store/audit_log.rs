@@ -26,11 +26,6 @@ pub(crate) enum Action {
     RefreshSession,
     Logout,
     SignIn,
-    SendCode,
-    VerifyCode,
-    RequestPasswordReset,
-    ResetPassword,
-    ChangePassword,
 }
 
 impl Action {
@@ -50,11 +45,6 @@ impl Action {
             Self::RefreshSession => "refresh_session",
             Self::Logout => "logout",
             Self::SignIn => "sign_in",
-            Self::SendCode => "send_otp",
-            Self::VerifyCode => "verify_otp",
-            Self::RequestPasswordReset => "request_password_reset",
-            Self::ResetPassword => "reset_password",
-            Self::ChangePassword => "change_password",
         }
     }
 

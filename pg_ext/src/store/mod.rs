@@ -7,6 +7,7 @@ pub(crate) mod audit_log;
 mod columns;
 mod companion;
 pub(crate) mod constraint;
+pub(crate) mod credentials;
 mod deferrable;
 pub(crate) mod doctor;
 pub(crate) mod idempotency_keys;

@@ -15,14 +15,12 @@ use crate::{origin, settings};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Method {
     Password,
-    Otp,
 }
 
 impl Method {
     fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
-            Self::Otp => "otp",
         }
     }
 }
@@ -33,8 +31,6 @@ pub(crate) enum EndReason {
     Logout,
     /// A refresh token came a second time.
     Replay,
-    /// The password was changed or reset.
-    Password,
     /// The user was banned or deleted.
     User,
 }
@@ -44,7 +40,6 @@ impl EndReason {
         match self {
             Self::Logout => "logout",
             Self::Replay => "replay",
-            Self::Password => "password",
             Self::User => "user",
         }
     }

@@ -97,14 +97,14 @@ pub(crate) fn claims(id: Uuid, email: &str, verified: bool, metadata: &Map<Strin
 }
 
 /// What [`summary`] reads, as a list of columns.
-fn summary_columns(columns: &Columns) -> String {
+pub(super) fn summary_columns(columns: &Columns) -> String {
     format!(
         "id, email::text, {}, raw_app_meta_data, email_confirmed_at, coalesce(created_at, now()), coalesce(updated_at, now())",
         columns.or_null("phone", "text"),
     )
 }
 
-fn summary(rows: SpiTupleTable<'_>) -> Option<UserSummary> {
+pub(super) fn summary(rows: SpiTupleTable<'_>) -> Option<UserSummary> {
     let row = rows.first();
     if row.is_empty() {
         return None;
