@@ -49,6 +49,7 @@ mod profile_update;
 mod profiles;
 mod registration;
 mod retry;
+mod sign_in;
 mod tls;
 mod verification;
 
@@ -63,6 +64,10 @@ pub use registrar_core::{
     FieldError, Finding, ItemOutcome, MissingField, ProfileCheck, ProfileFailure, ProfilePage, ProfileStats,
     Registration, RepairReport, Resent, Severity, UserProfile, UserProfileData, UserSummary, Verification, Verified,
 };
+pub use registrar_core::{
+    FoundSession, ListedSession, LoggedOut, Refreshed, Session, SessionTokens, Sessions, SignedIn,
+};
 pub use registration::NewUser;
 pub use retry::Retry;
 pub use secrecy::{ExposeSecret, SecretString};
+pub use sign_in::{LogoutScope, SignIn};

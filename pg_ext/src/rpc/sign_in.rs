@@ -113,10 +113,10 @@ fn sign_in(client: &mut SpiClient<'_>, request: &Request) -> Result<Done<SignedI
     };
     let user_id = found.as_ref().map(|found| found.user_id);
     let Some((found, hash)) = verified(found, &request.password) else {
-        attempts::record(client, &identifier, Purpose::Password, false);
+        attempts::record(client, &identifier, Purpose::Password, false, user_id);
         return Err(kept(wrong(&request.identifier), user_id));
     };
-    attempts::record(client, &identifier, Purpose::Password, true);
+    attempts::record(client, &identifier, Purpose::Password, true, user_id);
     check_standing(client, &found).map_err(|error| kept(error, user_id))?;
     let newer = hash.is_outdated().then(|| Password::of_verified(request.password.clone()).hash());
     let now = pg::transaction_start();

@@ -5,10 +5,12 @@ use std::convert::Infallible;
 
 use pgrx::Spi;
 use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
-use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, INT8OID, TEXTOID, TIMESTAMPTZOID};
+use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, INT8OID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::KeyedHash;
+use uuid::Uuid;
 
+use super::pg_uuid;
 use super::plans::Statement;
 use super::remembered::{Slot, remembered};
 use crate::origin;
@@ -46,13 +48,19 @@ pub(crate) fn keyed_hash(parts: &[&[u8]]) -> KeyedHash {
 }
 
 static RECORD: Statement = Statement::new(
-    "INSERT INTO registrar_private.attempts (identifier_hash, purpose, occurred_at, succeeded, address)
-     VALUES ($1, $2, $3, $4, $5)",
-    &[BYTEAOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INETOID],
+    "INSERT INTO registrar_private.attempts (identifier_hash, purpose, occurred_at, succeeded, address, user_id)
+     VALUES ($1, $2, $3, $4, $5, $6)",
+    &[BYTEAOID, TEXTOID, TIMESTAMPTZOID, BOOLOID, INETOID, UUIDOID],
 );
 
-/// Records an attempt on an identifier (an address or number, normalized and hashed), whoever's it is.
-pub(crate) fn record(client: &mut SpiClient<'_>, identifier: &KeyedHash, purpose: Purpose, succeeded: bool) {
+/// Records an attempt on an identifier (an address or number, normalized and hashed), and whose it is, if anybody's.
+pub(crate) fn record(
+    client: &mut SpiClient<'_>,
+    identifier: &KeyedHash,
+    purpose: Purpose,
+    succeeded: bool,
+    user_id: Option<Uuid>,
+) {
     RECORD.run(
         client,
         &[
@@ -61,6 +69,7 @@ pub(crate) fn record(client: &mut SpiClient<'_>, identifier: &KeyedHash, purpose
             time_parameter(pg::transaction_start()),
             succeeded.into(),
             address_parameter(),
+            user_id.map(pg_uuid).into(),
         ],
     );
 }

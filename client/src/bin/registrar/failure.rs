@@ -176,10 +176,15 @@ fn exit_code_of(code: ErrorCode) -> u8 {
         | ErrorCode::ProfileNotFound
         | ErrorCode::TokenInvalid
         | ErrorCode::TokenExpired
-        | ErrorCode::OtpExpired => 3,
+        | ErrorCode::OtpExpired
+        | ErrorCode::UserDeleted => 3,
         ErrorCode::EmailExists | ErrorCode::PhoneExists | ErrorCode::ProfileExists => 4,
         ErrorCode::RateLimited | ErrorCode::Locked => 5,
-        ErrorCode::InvalidCredentials | ErrorCode::SessionExpired | ErrorCode::Forbidden => 6,
+        ErrorCode::InvalidCredentials
+        | ErrorCode::SessionExpired
+        | ErrorCode::Forbidden
+        | ErrorCode::NotConfirmed
+        | ErrorCode::UserBanned => 6,
         _ => 1,
     }
 }

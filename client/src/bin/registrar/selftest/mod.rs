@@ -8,6 +8,7 @@ mod profiles;
 mod refusals;
 mod registering;
 mod removal;
+mod signing_in;
 mod stage;
 
 use clap::Args;
@@ -42,6 +43,7 @@ impl Selftest {
             if let Some(user) = user {
                 profiles::steps(&stage, &mut course, user).await;
             }
+            signing_in::steps(&stage, &mut course).await;
             refusals::steps(&stage, &mut course, context).await;
         }
         let mut steps = course.end();
