@@ -107,6 +107,33 @@ fn addresses_with_capital_letters_and_those_that_meet_in_lower_case() {
     assert_eq!(database.brief_findings(), Vec::<String>::new());
 }
 
+/// A fix is run with the search_path of whoever runs it, in which PostgreSQL prefers what fits better.
+#[test]
+fn the_fix_of_capital_letters_runs_no_function_or_operator_of_others() {
+    let database = supabase_database();
+    let emails = ["Ada@example.com", "Bob@example.com", "BOB@example.com"];
+    let rows = emails.map(|email| format!("(gen_random_uuid(), '{email}')")).join(", ");
+    database
+        .psql(&format!(
+            "INSERT INTO auth.users (id, email) VALUES {rows};
+             CREATE ROLE fitter; GRANT CREATE ON SCHEMA public TO fitter; SET ROLE fitter;
+             CREATE FUNCTION public.lower(varchar) RETURNS text LANGUAGE plpgsql AS
+             $$ BEGIN RAISE 'run as %', current_user; END $$;
+             CREATE FUNCTION public.differ(varchar, text) RETURNS boolean LANGUAGE plpgsql AS
+             $$ BEGIN RAISE 'run as %', current_user; END $$;
+             CREATE OPERATOR public.<> (LEFTARG = varchar, RIGHTARG = text, FUNCTION = public.differ);
+             CREATE FUNCTION public.step(uuid[], uuid) RETURNS uuid[] LANGUAGE plpgsql AS
+             $$ BEGIN RAISE 'run as %', current_user; END $$;
+             CREATE AGGREGATE public.array_agg(uuid) (SFUNC = public.step, STYPE = uuid[])"
+        ))
+        .unwrap();
+    let found = |check: &str| database.findings().into_iter().find(|finding| finding.check == check).unwrap();
+    database.psql(found("email_not_lower_case").fix_sql.as_ref().unwrap()).unwrap();
+    assert_eq!(database.count("auth.users WHERE email::text = 'ada@example.com'"), 1);
+    let duplicates = found("email_duplicates").finding;
+    assert_eq!(database.psql(duplicates.split("To see them: ").nth(1).unwrap()).unwrap().lines().count(), 1);
+}
+
 #[test]
 fn null_where_supabase_auth_cannot_read_it() {
     let database = supabase_database();

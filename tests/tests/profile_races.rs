@@ -190,3 +190,38 @@ fn sign_ups_go_on_while_a_table_is_attached_and_detached() {
     let user = database.sign_up("last@example.com", &json!({ "name": "last" }));
     assert_eq!(database.row("public.people", "id", user).unwrap()["name"], "last");
 }
+
+/// Whoever changes a column's default holds the table; the sign-ups that wait for it are later ones.
+#[test]
+fn sign_ups_that_waited_for_another_default_have_that_one() {
+    let database = with_people("key uuid DEFAULT gen_random_uuid(), level text DEFAULT 'low', name text");
+    database
+        .psql("ALTER TABLE public.people DROP CONSTRAINT people_pkey, ADD UNIQUE (id), ADD PRIMARY KEY (key)")
+        .unwrap();
+    database.attach("public.people", "id", &json!(["name", "level"]));
+    for users in [1, 2] {
+        let change = |default: &str, level: &str| {
+            format!("ALTER TABLE public.people ALTER key SET DEFAULT {default}, ALTER level SET DEFAULT '{level}'")
+        };
+        database.psql(&change("gen_random_uuid()", "low")).unwrap();
+        let insert = format!("INSERT INTO users (id) SELECT gen_random_uuid() FROM generate_series(1, {users})");
+        let mut auth = connect_as_supabase_auth(&database);
+        auth.batch_execute(&insert).unwrap();
+        database.psql("DELETE FROM public.people").unwrap();
+        let mut admin = database.admin().unwrap();
+        let mut changing = admin.transaction().unwrap();
+        let sequential = "lpad((random() * 1e9)::bigint::text, 32, '0')::uuid";
+        changing.batch_execute(&change(sequential, "high")).unwrap();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| auth.batch_execute(&insert).unwrap());
+            while count(&database, "pg_locks WHERE NOT granted AND relation = 'public.people'::regclass") == 0 {
+                std::thread::yield_now();
+            }
+            changing.commit().unwrap();
+            waiting.join().unwrap();
+        });
+        assert_eq!(count(&database, "registrar_private.profile_failures"), 0);
+        let new = "public.people WHERE level = 'high' AND key::text LIKE '00000000-0000-0000-0000-%'";
+        assert_eq!(count(&database, new), users, "{:?}", database.psql("TABLE public.people"));
+    }
+}

@@ -200,3 +200,28 @@ fn a_statement_that_inserts_nobody_or_meets_a_known_user_makes_no_profile() {
     assert_eq!(one::<i64>(&mut database.admin().unwrap(), profiles, &[]), 2);
     assert_eq!(database.profile_failures(known), []);
 }
+
+#[test]
+fn an_empty_address_is_none_and_the_text_of_an_object_is_the_object_for_one_and_for_many() {
+    let database = supabase_database();
+    database
+        .psql("CREATE TABLE public.people (id uuid PRIMARY KEY REFERENCES auth.users ON DELETE CASCADE, email text UNIQUE, phone text, plan text)")
+        .unwrap();
+    let fields = json!([
+        {"column": "email", "source": "email"},
+        {"column": "phone", "source": "phone"},
+        {"column": "plan", "source": "app_metadata"},
+    ]);
+    database.attach("public.people", "id", &fields);
+    let mut auth = connect_as_supabase_auth(&database);
+    for users in [1, 1, 3] {
+        let insert = format!(
+            "INSERT INTO users (id, email, is_sso_user, raw_app_meta_data)
+             SELECT gen_random_uuid(), '', true, to_jsonb('{{\"plan\": \"team\"}}'::text) FROM generate_series(1, {users})"
+        );
+        auth.execute(&insert, &[]).unwrap();
+    }
+    let rows = "SELECT concat_ws(' ', email IS NULL, phone IS NULL, plan) FROM public.people";
+    assert_eq!(all::<String>(&mut database.admin().unwrap(), rows, &[]), ["t t team"; 5]);
+    assert_eq!(database.count("registrar_private.profile_warnings"), 0);
+}

@@ -48,7 +48,9 @@ fn fill<'u, 't>(
     users: &'u [UserRow<'t>],
     returning: Returning,
 ) -> Vec<(&'u UserRow<'t>, Filled)> {
-    let is_many = users.len() > 1 && !users.iter().any(|user| jsonb::is_string(&user.user_metadata));
+    let is_unwrapped =
+        |user: &UserRow<'_>| ![&user.user_metadata, &user.app_metadata].into_iter().any(jsonb::is_string);
+    let is_many = users.len() > 1 && users.iter().all(is_unwrapped);
     if is_many {
         match profiles::insert_all(table, users) {
             Ok(()) => return Vec::new(),

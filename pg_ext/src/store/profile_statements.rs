@@ -1,12 +1,12 @@
 //! The statements on a profile table, made from its fields: the same for one user and for many.
 
-use std::collections::HashMap;
+use std::rc::Rc;
 
 use pgrx::pg_sys::{JSONBARRAYOID, JSONBOID, Oid, TEXTARRAYOID, TEXTOID, UUIDARRAYOID, UUIDOID};
 use pgrx::spi::{quote_identifier, quote_literal, quote_qualified_identifier};
 
 use super::profile_fields::{Field, Misfit, ValueFrom};
-use super::profile_tables::ProfileTable;
+use super::profile_tables::{Defaults, ProfileTable};
 
 /// What is done with a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,14 +110,13 @@ impl ProfileTable {
     }
 
     /// The text of a statement. `defaults` are the columns' own, which not every statement needs.
-    pub(super) fn text<'d>(&self, shape: &Shape, defaults: impl FnOnce() -> &'d HashMap<String, String>) -> String {
-        let none = HashMap::new();
-        let defaults = if shape.needs_defaults() { defaults() } else { &none };
+    pub(super) fn text(&self, shape: &Shape, defaults: impl FnOnce() -> Rc<Defaults>) -> String {
+        let defaults = if shape.needs_defaults() { defaults() } else { Rc::default() };
         let mut next = FIRST_CHECKED..;
         let fields = self.fields.iter().zip(&shape.fields);
         let mut written: Vec<Assignment> =
-            fields.filter_map(|(field, from)| assignment(field, *from, shape, defaults, &mut next)).collect();
-        written.extend(self.key_assignment(shape, defaults));
+            fields.filter_map(|(field, from)| assignment(field, *from, shape, &defaults, &mut next)).collect();
+        written.extend(self.key_assignment(shape, &defaults));
         let table = self.quoted();
         let user = self.quoted_user_column();
         let values: String = written.iter().map(|field| format!(", {} AS {}", field.value, field.name)).collect();
@@ -146,7 +145,7 @@ impl ProfileTable {
     }
 
     /// The key that the parameters bring, where the column's default would make one like it.
-    fn key_assignment(&self, shape: &Shape, defaults: &HashMap<String, String>) -> Option<Assignment> {
+    fn key_assignment(&self, shape: &Shape, defaults: &Defaults) -> Option<Assignment> {
         let key = &self.primary_key;
         let is_wanted = shape.brings_key && *key != self.user_column && self.field(key).is_none();
         (is_wanted && defaults.get(key).is_some_and(|default| default == RANDOM_KEY)).then(|| Assignment {
@@ -269,7 +268,7 @@ fn assignment(
     field: &Field,
     from: Option<ValueFrom>,
     shape: &Shape,
-    defaults: &HashMap<String, String>,
+    defaults: &Defaults,
     checked: &mut impl Iterator<Item = usize>,
 ) -> Option<Assignment> {
     let value = match (from, shape.users, shape.write) {

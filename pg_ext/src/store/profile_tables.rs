@@ -1,6 +1,6 @@
 //! `registrar_private.profile_tables`: which tables hold profiles, with the statements that write and read them.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use super::plans::Statement;
 use super::profile_fields::{Column, Field};
 use super::profile_statements::Shape;
 use super::remembered::{Slot, remembered};
-use crate::pg::{self, Jsonb, LockMode, LockedTable, PgError, TrappedStatement, subtransaction};
+use crate::pg::{self, Jsonb, LockMode, LockedTable, PgError, TrappedStatement, configuration, subtransaction};
 
 /// An attached profile table as the catalogue has it now.
 pub(crate) struct ProfileTable {
@@ -27,11 +27,16 @@ pub(crate) struct ProfileTable {
     pub(crate) on_failure: OnFailure,
     pub(crate) fields: Vec<Field>,
     /// The SQL of the columns' defaults, once a statement needs them.
-    defaults: OnceCell<HashMap<String, String>>,
+    defaults: RefCell<Option<Rc<Defaults>>>,
     statements: Kept<Shape>,
+    /// As of which generation of the catalogue these are.
+    made_as_of: Cell<u64>,
     queries: Kept<String>,
     binary_row: OnceCell<TrappedStatement>,
 }
+
+/// The SQL of the columns' defaults, each by its column.
+pub(super) type Defaults = HashMap<String, String>;
 
 type Kept<K> = RefCell<HashMap<K, Rc<TrappedStatement>>>;
 
@@ -69,8 +74,14 @@ impl ProfileTable {
         format!("{}.{}", self.schema, self.name)
     }
 
-    /// The statement of that shape, prepared once.
+    /// The statement of that shape, prepared once. The table must be locked.
     pub(crate) fn statement(&self, client: &mut SpiClient<'_>, shape: &Shape) -> Rc<TrappedStatement> {
+        // Whoever held the lock that was waited for may have given a column another default, which stands in the statements.
+        let generation = configuration::generation();
+        if self.made_as_of.replace(generation) != generation {
+            self.statements.take();
+            self.defaults.take();
+        }
         if let Some(statement) = self.statements.borrow().get(shape) {
             return Rc::clone(statement);
         }
@@ -80,12 +91,16 @@ impl ProfileTable {
     }
 
     /// The table must be locked: to print an expression PostgreSQL locks it, which must not be where nothing guards the wait.
-    fn defaults(&self, client: &mut SpiClient<'_>) -> &HashMap<String, String> {
-        self.defaults.get_or_init(|| {
-            let name = [self.schema.as_str().into(), self.name.as_str().into()];
-            let found = DEFAULTS.run(client, &name);
-            found.filter_map(|row| Some((row.get(1).ok().flatten()?, row.get(2).ok().flatten()?))).collect()
-        })
+    fn defaults(&self, client: &mut SpiClient<'_>) -> Rc<Defaults> {
+        if let Some(defaults) = &*self.defaults.borrow() {
+            return Rc::clone(defaults);
+        }
+        let name = [self.schema.as_str().into(), self.name.as_str().into()];
+        let found = DEFAULTS.run(client, &name);
+        let defaults: Rc<Defaults> =
+            Rc::new(found.filter_map(|row| Some((row.get(1).ok().flatten()?, row.get(2).ok().flatten()?))).collect());
+        self.defaults.replace(Some(Rc::clone(&defaults)));
+        defaults
     }
 
     /// A statement with that text, prepared once.
@@ -228,8 +243,9 @@ pub(super) fn load(client: &mut SpiClient<'_>) -> Vec<Rc<ProfileTable>> {
             name,
             user_column,
             on_failure,
-            defaults: OnceCell::new(),
+            defaults: RefCell::default(),
             statements: RefCell::default(),
+            made_as_of: Cell::new(configuration::generation()),
             queries: RefCell::default(),
             binary_row: OnceCell::new(),
         }));

@@ -149,7 +149,7 @@ impl<'a> Values<'a> {
         match field.spec.source {
             FieldSource::UserMetadata => jsonb::text_parameter(user_metadata, &field.path),
             FieldSource::AppMetadata => jsonb::text_parameter(app_metadata, &field.path),
-            FieldSource::Email => (jsonb::size(email) > 0).then(|| jsonb::share(email)),
+            FieldSource::Email => jsonb::has_text(email).then(|| jsonb::share(email)),
             FieldSource::Phone => {
                 jsonb::read_text(phone, |digits| format!("+{digits}")).filter(|phone| phone != "+").map(Into::into)
             }
