@@ -1,6 +1,6 @@
 //! What the calls on one profile refuse, through HTTP: who may not, what does not fit, and what no honest caller sends.
 
-use registrar_tests::{Answer, Role, Stack, one, profile_calls};
+use registrar_tests::{Answer, Role, Stack, one, profile_calls, supabase_database};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -91,6 +91,37 @@ fn a_rule_of_the_table_is_told_by_the_fields_that_it_is_about() {
     assert_eq!(told, [("salary_max".to_owned(), None), ("salary_min".to_owned(), None)]);
     assert_eq!(complaints(&update(user, &json!({"salary_currency": "eur"}))), [("salary_currency".to_owned(), None)]);
     assert_eq!(row(user)["field_of_study"], Value::Null, "nothing of it was written");
+}
+
+#[test]
+fn a_value_that_another_row_excludes_is_told_by_its_field_as_one_that_another_row_has() {
+    let database = supabase_database();
+    database
+        .psql(
+            "CREATE TABLE public.people (id uuid PRIMARY KEY REFERENCES auth.users ON DELETE CASCADE, handle text UNIQUE,
+                 room text, EXCLUDE USING btree (room WITH =))",
+        )
+        .unwrap();
+    database.attach("public.people", "id", &json!(["handle", "room"]));
+    database.sign_up("first@example.com", &json!({ "handle": "ada", "room": "attic" }));
+    let user = database.sign_up("second@example.com", &json!({}));
+    let mut back_end = database.connect_as(Role::ServiceRole).unwrap();
+    for (updates, constraint) in
+        [(json!({ "handle": "ada" }), "people_handle_key"), (json!({ "room": "attic" }), "people_room_excl")]
+    {
+        let mut refused = |call: &str| {
+            let answer: Value = one(&mut back_end, call, &[&user, &updates]);
+            let error = &answer["errors"][0];
+            assert_eq!(error["message"], format!("The value violates the constraint {constraint}."), "{answer}");
+            assert_eq!((error["code"].as_str(), answer["data"].is_null()), (Some("validation_failed"), true));
+        };
+        refused("SELECT registrar.update_profile($1, $2, 'public.people')");
+        database.psql(&format!("DELETE FROM public.people WHERE id = '{user}'")).unwrap();
+        refused("SELECT registrar.create_profile($1, $2, 'public.people')");
+        let answer: Value =
+            one(&mut back_end, "SELECT registrar.create_profile($1, $2, 'public.people')", &[&user, &json!({})]);
+        assert_eq!(answer["success"], true, "{answer}");
+    }
 }
 
 #[test]

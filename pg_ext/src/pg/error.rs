@@ -98,9 +98,9 @@ impl PgError {
         matches!(self.sqlstate().as_str(), "23505" | "40P01")
     }
 
-    /// Whether a unique index refused a row.
+    /// Whether another row keeps a row out: by a unique index or an exclusion constraint.
     pub(crate) fn is_unique_violation(&self) -> bool {
-        self.sqlstate() == "23505"
+        matches!(self.sqlstate().as_str(), "23505" | "23P01")
     }
 
     /// Whether a column that must have a value was left without one.
