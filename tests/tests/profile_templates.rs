@@ -253,6 +253,9 @@ fn options_that_cannot_be_are_refused_and_make_nothing() {
         let refused = create(&mut admin, template, options.clone()).expect_err(&format!("{template} {options}"));
         assert!(refused.contains(words), "{template} {options}: {refused}");
     }
+    let refused = admin.batch_execute("SELECT registrar.create_profile_table(NULL)").unwrap_err();
+    let refused = refused.as_db_error().unwrap();
+    assert!(refused.detail().unwrap_or_default().contains("There is no such template."), "{refused:?}");
     let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
     assert_eq!(all::<String>(&mut admin, tables, &[]), ["user_profiles"]);
     let functions = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1";

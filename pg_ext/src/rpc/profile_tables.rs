@@ -77,12 +77,12 @@ fn detach_profile_table(p_table: &str) -> bool {
 
 #[pg_extern]
 #[search_path(pg_catalog, pg_temp)]
-fn create_profile_table(p_template: &str, p_options: default!(Option<Jsonb>, "'{}'")) -> String {
+fn create_profile_table(p_template: Option<&str>, p_options: default!(Option<Jsonb>, "'{}'")) -> String {
     let options = p_options.map_or_else(|| "{}".to_owned(), Jsonb::into_text);
     let caller = pg::current_user_id();
     let created = Spi::connect_mut(|client| {
         require_setup(client);
-        profile_templates::create(client, p_template, &options, caller)
+        profile_templates::create(client, p_template.unwrap_or_default(), &options, caller)
     });
     created.unwrap_or_else(|faults| refuse(&faults))
 }
