@@ -212,10 +212,10 @@ fn sign_ups_that_waited_for_another_default_have_that_one() {
         let mut changing = admin.transaction().unwrap();
         let sequential = "lpad((random() * 1e9)::bigint::text, 32, '0')::uuid";
         changing.batch_execute(&change(sequential, "high")).unwrap();
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let waiting = scope.spawn(|| auth.batch_execute(&insert).unwrap());
             while count(&database, "pg_locks WHERE NOT granted AND relation = 'public.people'::regclass") == 0 {
-                std::thread::yield_now();
+                thread::yield_now();
             }
             changing.commit().unwrap();
             waiting.join().unwrap();
