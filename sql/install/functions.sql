@@ -25,6 +25,8 @@ DECLARE
     batch pg_catalog.jsonb;
     after pg_catalog.uuid;
 BEGIN
+    p_created := 0;
+    p_failed := 0;
     LOOP
         batch := registrar.backfill_profiles_batch(after, p_batch, p_table);
         IF NOT pg_catalog.jsonb_extract_path_text(batch, 'success')::boolean THEN

@@ -130,6 +130,31 @@ fn an_import_goes_over_the_rows_that_differ_and_over_no_others() {
 }
 
 #[test]
+fn a_key_that_postgresql_counts_is_restored_and_never_changed() {
+    alone(|stack| {
+        run(
+            stack,
+            "CREATE TABLE public.counted (
+                 id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text,
+                 user_id uuid UNIQUE REFERENCES auth.users ON UPDATE CASCADE ON DELETE CASCADE);
+             SELECT registrar.attach_profile_table('public.counted', 'user_id', '[\"note\"]')",
+        );
+        for note in ["one", "two"] {
+            sign_up(stack, &json!({ "note": note }));
+        }
+        let rows = || all::<Value>(&mut stack.admin(), "SELECT to_jsonb(c) FROM public.counted AS c ORDER BY id", &[]);
+        let (before, page) = (rows(), export(stack, &json!({ "p_table": "counted" })));
+        for loss in ["UPDATE public.counted SET note = 'lost'", "DELETE FROM public.counted"] {
+            run(stack, loss);
+            let parameters = json!({ "p_table": "counted", "p_profiles": page.profiles });
+            let outcome: BulkOutcome = stack.back_end("import_profiles", &parameters).data(200);
+            assert_eq!((outcome.succeeded, rows()), (2, before.clone()), "{loss}");
+        }
+        run(stack, "SELECT registrar.detach_profile_table('public.counted'); DROP TABLE public.counted");
+    });
+}
+
+#[test]
 fn rows_that_cannot_be_imported_are_told_and_cost_no_other_row() {
     alone(|stack| {
         users::<6>(stack);

@@ -20,10 +20,12 @@ pub(crate) struct Copies<'t> {
     columns: Vec<String>,
     /// Those that it generates.
     generated: Vec<String>,
+    /// Identities that a row has when it is inserted, and that PostgreSQL lets nobody change.
+    fixed: Vec<String>,
 }
 
 const COLUMNS: &str = "
-    SELECT a.attname::text, a.attgenerated <> ''
+    SELECT a.attname::text, a.attgenerated <> '', a.attidentity = 'a'
     FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
 impl<'t> Copies<'t> {
@@ -31,15 +33,18 @@ impl<'t> Copies<'t> {
     /// Where the table is gone.
     pub(crate) fn of(table: &'t ProfileTable) -> Result<Self, FieldError> {
         let locked = table.lock(LockMode::Read).map_err(|_| table.gone())?;
-        let (mut columns, mut generated) = (Vec::new(), Vec::new());
+        let (mut columns, mut generated, mut fixed) = (Vec::new(), Vec::new(), Vec::new());
         Spi::connect_mut(|client| {
             for row in plans::run_text(client, COLUMNS, &[OIDOID], &[locked.relation().into()]) {
                 let name: String = row.get(1).ok().flatten().unwrap_or_default();
-                let is_generated = row.get::<bool>(2).ok().flatten() == Some(true);
+                let [is_generated, is_fixed] = [2, 3].map(|place| row.get::<bool>(place).ok().flatten() == Some(true));
+                if is_fixed {
+                    fixed.push(quote_identifier(&name));
+                }
                 if is_generated { generated.push(name) } else { columns.push(name) }
             }
         });
-        Ok(Self { table, locked, columns, generated })
+        Ok(Self { table, locked, columns, generated, fixed })
     }
 
     /// Whose profile a row is.
@@ -56,16 +61,21 @@ impl<'t> Copies<'t> {
         let table = self.table.quoted();
         let user = self.table.quoted_user_column();
         let list = |prefix: &str| named.iter().map(|name| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ");
+        let changeable = |prefix: &str| {
+            let names = named.iter().filter(|name| !self.fixed.contains(name));
+            names.map(|name| format!("{prefix}{name}")).collect::<Vec<_>>().join(", ")
+        };
         // What differs is overwritten: rows as they were must not be marked as updated.
         let statement = format!(
             "INSERT INTO {table} AS profile ({columns}) OVERRIDING SYSTEM VALUE
              SELECT {values} FROM jsonb_populate_recordset(NULL::{table}, $1) AS source
-             ON CONFLICT ({user}) DO UPDATE SET ({columns}) = ROW ({excluded})
+             ON CONFLICT ({user}) DO UPDATE SET ({changed}) = ROW ({excluded})
              WHERE ROW ({present}) IS DISTINCT FROM ROW ({excluded})",
             columns = list(""),
             values = list("source."),
-            excluded = list("excluded."),
-            present = list("profile."),
+            changed = changeable(""),
+            excluded = changeable("excluded."),
+            present = changeable("profile."),
         );
         let done = subtransaction(|| {
             let locked = self.table.lock(LockMode::Write)?;
