@@ -35,7 +35,9 @@ impl Database {
             return Ok(());
         }
         let message = "registrar is not installed in this database.".to_owned();
-        Err(Failure::Unmet { exit_code: 1, code: "not_installed", message, hint: "Run registrar setup.".to_owned() })
+        let hint =
+            "Run registrar setup; only to examine the database, CREATE EXTENSION registrar is enough.".to_owned();
+        Err(Failure::Unmet { exit_code: 1, code: "not_installed", message, hint })
     }
 
     /// Whether the extension is installed.
