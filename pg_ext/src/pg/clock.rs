@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use pgrx::datum::{IntoDatum, TimestampWithTimeZone};
+use pgrx::datum::{DatumWithOid, IntoDatum, TimestampWithTimeZone};
 use pgrx::pg_sys;
 
 /// Microseconds from the Unix epoch to PostgreSQL's (2000-01-01).
@@ -33,6 +33,12 @@ impl Timestamp {
 impl From<TimestampWithTimeZone> for Timestamp {
     fn from(value: TimestampWithTimeZone) -> Self {
         Self(value.into())
+    }
+}
+
+impl From<Timestamp> for DatumWithOid<'_> {
+    fn from(value: Timestamp) -> Self {
+        TimestampWithTimeZone::from(value).into()
     }
 }
 

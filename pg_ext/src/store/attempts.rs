@@ -66,7 +66,7 @@ pub(crate) fn record(
         &[
             identifier.as_bytes().to_vec().into(),
             purpose.as_str().into(),
-            time_parameter(pg::transaction_start()),
+            pg::transaction_start().into(),
             succeeded.into(),
             address_parameter(),
             user_id.map(pg_uuid).into(),
@@ -119,8 +119,4 @@ pub(crate) fn take_turns(client: &mut SpiClient<'_>, identifier: &KeyedHash) {
 
 fn address_parameter<'a>() -> DatumWithOid<'a> {
     origin::current().address.map(|address| Inet(address.to_string())).into()
-}
-
-fn time_parameter<'a>(time: Timestamp) -> DatumWithOid<'a> {
-    TimestampWithTimeZone::from(time).into()
 }

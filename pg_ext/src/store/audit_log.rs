@@ -1,6 +1,6 @@
 //! `registrar_private.audit_log`: what was asked, by whom, and how it ended.
 
-use pgrx::datum::{Inet, TimestampWithTimeZone};
+use pgrx::datum::Inet;
 use pgrx::pg_sys::BuiltinOid::{INETOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use uuid::Uuid;
@@ -82,7 +82,7 @@ pub(crate) fn record(
         client,
         &[
             user_id.map(pg_uuid).into(),
-            TimestampWithTimeZone::from(pg::transaction_start()).into(),
+            pg::transaction_start().into(),
             pg::caller_role().into(),
             action.as_str().into(),
             outcome.into(),

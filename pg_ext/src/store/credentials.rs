@@ -1,6 +1,5 @@
 //! Passwords in `auth.users`: read to verify one, and replaced where the hash is outdated.
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::UserSummary;
@@ -76,11 +75,6 @@ pub(crate) fn sign_in(
     newer: Option<&str>,
     now: Timestamp,
 ) -> Option<UserSummary> {
-    let arguments = [
-        pg_uuid(verified.user_id).into(),
-        TimestampWithTimeZone::from(now).into(),
-        verified.stored.as_str().into(),
-        newer.into(),
-    ];
+    let arguments = [pg_uuid(verified.user_id).into(), now.into(), verified.stored.as_str().into(), newer.into()];
     summary(SIGN_IN.run(client, &arguments))
 }

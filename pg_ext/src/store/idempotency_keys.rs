@@ -1,6 +1,5 @@
 //! `registrar_private.idempotency_keys`: which registration a key named.
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{BYTEAOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::IdempotencyKey;
@@ -19,7 +18,7 @@ static CLAIM: Statement = Statement::new(
 
 /// Notes that a key names the registration of a user; `false` where it named another's in the last 24 hours.
 pub(crate) fn claim(client: &mut SpiClient<'_>, key: &IdempotencyKey, user_id: Uuid, now: Timestamp) -> bool {
-    let arguments = [key.hash().as_slice().into(), pg_uuid(user_id).into(), TimestampWithTimeZone::from(now).into()];
+    let arguments = [key.hash().as_slice().into(), pg_uuid(user_id).into(), now.into()];
     CLAIM.run(client, &arguments).len() == 1
 }
 
@@ -31,6 +30,6 @@ static NAMES: Statement = Statement::new(
 
 /// Whether a key named the registration of that user in the last 24 hours.
 pub(crate) fn names(client: &mut SpiClient<'_>, key: &IdempotencyKey, user_id: Uuid, now: Timestamp) -> bool {
-    let arguments = [key.hash().as_slice().into(), pg_uuid(user_id).into(), TimestampWithTimeZone::from(now).into()];
+    let arguments = [key.hash().as_slice().into(), pg_uuid(user_id).into(), now.into()];
     !NAMES.run(client, &arguments).is_empty()
 }

@@ -1,6 +1,6 @@
 //! `auth.identities`: without a row there, Supabase Auth neither signs a user in nor links another provider.
 
-use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use uuid::Uuid;
@@ -28,15 +28,7 @@ static INSERT: Statement = Statement::made_by(
 
 /// Inserts the e-mail identity of a new user, with the claims of [`users::claims`](super::users::claims).
 pub(crate) fn insert(client: &mut SpiClient<'_>, user_id: Uuid, claims: &DatumWithOid<'_>, now: Timestamp) {
-    INSERT.run(
-        client,
-        &[
-            pg_uuid(user_id).into(),
-            jsonb::share(claims),
-            TimestampWithTimeZone::from(now).into(),
-            pg_uuid(Uuid::new_v4()).into(),
-        ],
-    );
+    INSERT.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), now.into(), pg_uuid(Uuid::new_v4()).into()]);
 }
 
 static CONFIRM: Statement = Statement::new(
@@ -47,7 +39,7 @@ static CONFIRM: Statement = Statement::new(
 
 /// Marks the e-mail identity of a user as verified.
 pub(crate) fn confirm(client: &mut SpiClient<'_>, user_id: Uuid, now: Timestamp) {
-    CONFIRM.run(client, &[pg_uuid(user_id).into(), TimestampWithTimeZone::from(now).into()]);
+    CONFIRM.run(client, &[pg_uuid(user_id).into(), now.into()]);
 }
 
 static REPLACE: Statement = Statement::new(
@@ -57,5 +49,5 @@ static REPLACE: Statement = Statement::new(
 
 /// Replaces the claims of a user's e-mail identity by those of a newer registration.
 pub(crate) fn replace(client: &mut SpiClient<'_>, user_id: Uuid, claims: &DatumWithOid<'_>, now: Timestamp) {
-    REPLACE.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), TimestampWithTimeZone::from(now).into()]);
+    REPLACE.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), now.into()]);
 }

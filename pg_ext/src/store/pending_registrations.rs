@@ -1,7 +1,6 @@
 //! `registrar_private.pending_registrations`: what waits for a verification.
 
 use pgrx::JsonB;
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use serde_json::{Map, Value};
@@ -39,7 +38,7 @@ pub(crate) fn replace(client: &mut SpiClient<'_>, user_id: Uuid, pending: &Pendi
             pending.phone.as_deref().into(),
             pending.role.as_str().into(),
             Jsonb::of(&pending.metadata).into(),
-            TimestampWithTimeZone::from(now).into(),
+            now.into(),
         ],
     );
 }

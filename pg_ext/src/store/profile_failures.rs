@@ -1,6 +1,5 @@
 //! `registrar_private.profile_failures`: profiles that could not be filled, with what a developer needs to mend them.
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use uuid::Uuid;
@@ -29,7 +28,7 @@ pub(crate) fn record(client: &mut SpiClient<'_>, user_id: Uuid, table: &ProfileT
             pg_uuid(user_id).into(),
             table.schema.as_str().into(),
             table.name.as_str().into(),
-            TimestampWithTimeZone::from(transaction_start()).into(),
+            transaction_start().into(),
             error.sqlstate().into(),
             error.message.as_str().into(),
             error.detail.as_deref().into(),

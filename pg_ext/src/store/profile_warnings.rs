@@ -1,6 +1,5 @@
 //! `registrar_private.profile_warnings`: values that did not fit their field.
 
-use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use registrar_core::FieldError;
@@ -31,7 +30,7 @@ pub(crate) fn record(client: &mut SpiClient<'_>, user_id: Uuid, table: &ProfileT
             pg_uuid(user_id).into(),
             table.schema.as_str().into(),
             table.name.as_str().into(),
-            TimestampWithTimeZone::from(transaction_start()).into(),
+            transaction_start().into(),
             columns.into(),
             messages.into(),
         ],

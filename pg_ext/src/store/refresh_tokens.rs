@@ -24,7 +24,7 @@ pub(crate) fn issue(client: &mut SpiClient<'_>, user_id: Uuid, session_id: Uuid)
             pg_uuid(user_id).into(),
             token.hash().as_bytes().to_vec().into(),
             pg_uuid(session_id).into(),
-            TimestampWithTimeZone::from(pg::transaction_start()).into(),
+            pg::transaction_start().into(),
         ],
     );
     token
@@ -61,8 +61,7 @@ static USE_UP: Statement = Statement::new(
 
 /// Uses up every live token of a session: that which was sent, and where two callers refreshed at once the other's.
 pub(crate) fn use_up(client: &mut SpiClient<'_>, user_id: Uuid, session_id: Uuid) {
-    let now = TimestampWithTimeZone::from(pg::transaction_start());
-    USE_UP.run(client, &[pg_uuid(user_id).into(), pg_uuid(session_id).into(), now.into()]);
+    USE_UP.run(client, &[pg_uuid(user_id).into(), pg_uuid(session_id).into(), pg::transaction_start().into()]);
 }
 
 static FORGIVE: Statement = Statement::new(

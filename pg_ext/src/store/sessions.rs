@@ -137,10 +137,10 @@ pub(crate) fn open(
         pg_uuid(user.id).into(),
         pg_uuid(id).into(),
         hash_parameter(&token),
-        time_parameter(token_expires_at),
-        time_parameter(now),
-        time_parameter(now.plus_seconds(settings::session_idle_timeout())),
-        time_parameter(now.plus_seconds(settings::session_lifetime())),
+        token_expires_at.into(),
+        now.into(),
+        now.plus_seconds(settings::session_idle_timeout()).into(),
+        now.plus_seconds(settings::session_lifetime()).into(),
         method.as_str().into(),
         device_name.into(),
         origin.address.map(|address| Inet(address.to_string())).into(),
@@ -190,9 +190,9 @@ pub(crate) fn renew(client: &mut SpiClient<'_>, session: &Session) -> (Session, 
         pg_uuid(session.user_id).into(),
         pg_uuid(session.id).into(),
         hash_parameter(&token),
-        time_parameter(token_expires_at),
-        time_parameter(now),
-        time_parameter(now.plus_seconds(settings::session_idle_timeout())),
+        token_expires_at.into(),
+        now.into(),
+        now.plus_seconds(settings::session_idle_timeout()).into(),
     ];
     let renewed = first(RENEW.run(client, &arguments)).expect("a locked session is there").session;
     let tokens = tokens(client, session.user_id, session.id, &token, token_expires_at);
@@ -240,7 +240,7 @@ static LIVE: Statement = Statement::new(
 
 /// The live sessions of a user, the newest first.
 pub(crate) fn live(client: &SpiClient<'_>, user_id: Uuid, current: Option<Uuid>) -> Vec<ListedSession> {
-    let arguments = [pg_uuid(user_id).into(), time_parameter(pg::transaction_start()), current.map(pg_uuid).into()];
+    let arguments = [pg_uuid(user_id).into(), pg::transaction_start().into(), current.map(pg_uuid).into()];
     let listed = |row: SpiHeapTupleData<'_>| {
         let is_current = row.get(11).ok().flatten()?;
         Some(ListedSession { session: stored(&row)?.session, is_current })
@@ -272,7 +272,7 @@ pub(crate) fn end(client: &mut SpiClient<'_>, user_id: Uuid, which: Which, reaso
     };
     let arguments = [
         pg_uuid(user_id).into(),
-        time_parameter(pg::transaction_start()),
+        pg::transaction_start().into(),
         reason.as_str().into(),
         id.map(pg_uuid).into(),
         is_it.into(),
@@ -295,8 +295,4 @@ pub(crate) fn is_live(client: &SpiClient<'_>, user_id: Uuid, id: Uuid) -> bool {
 fn hash_parameter<'a>(token: &Token) -> DatumWithOid<'a> {
     let hash: TokenHash = token.hash();
     hash.as_bytes().to_vec().into()
-}
-
-fn time_parameter<'a>(time: Timestamp) -> DatumWithOid<'a> {
-    TimestampWithTimeZone::from(time).into()
 }

@@ -80,7 +80,7 @@ pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timest
             user.phone.into(),
             app_metadata.into(),
             jsonb::share(user.claims),
-            TimestampWithTimeZone::from(now).into(),
+            now.into(),
         ],
     )
 }
@@ -288,7 +288,7 @@ static CONFIRM: Statement = Statement::made_by(
 
 /// Marks the e-mail address as verified.
 pub(crate) fn confirm(client: &mut SpiClient<'_>, id: Uuid, now: Timestamp) -> Option<UserSummary> {
-    summary(CONFIRM.run(client, &[pg_uuid(id).into(), TimestampWithTimeZone::from(now).into()]))
+    summary(CONFIRM.run(client, &[pg_uuid(id).into(), now.into()]))
 }
 
 /// What a verification changes where a newer registration waits: everything that registration brought. A phone number
@@ -342,7 +342,7 @@ pub(crate) fn confirm_with_pending(
         client,
         &[
             pg_uuid(id).into(),
-            TimestampWithTimeZone::from(now).into(),
+            now.into(),
             pending.password_hash.as_deref().into(),
             pending.phone.as_deref().into(),
             pending.role.as_str().into(),

@@ -50,8 +50,8 @@ fn store(statement: &'static Statement, client: &mut SpiClient<'_>, new: &NewTok
         &[
             pg_uuid(new.token.user_id()).into(),
             new.token.hash().as_bytes().as_slice().into(),
-            TimestampWithTimeZone::from(new.now).into(),
-            TimestampWithTimeZone::from(new.expires_at).into(),
+            new.now.into(),
+            new.expires_at.into(),
             new.email.into(),
         ],
     );
@@ -92,5 +92,5 @@ static USE_UP: Statement = Statement::new(
 
 /// Uses up the newest token of a user.
 pub(crate) fn use_up(client: &mut SpiClient<'_>, user_id: Uuid, now: Timestamp) {
-    USE_UP.run(client, &[pg_uuid(user_id).into(), TimestampWithTimeZone::from(now).into()]);
+    USE_UP.run(client, &[pg_uuid(user_id).into(), now.into()]);
 }
