@@ -3,9 +3,9 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use uuid::Uuid;
+
+use crate::SecretHash;
 
 /// Length of a token, in characters of the URL-safe base64 alphabet (RFC 4648 §5).
 const CHARS: usize = 64;
@@ -58,36 +58,10 @@ impl Token {
 
     /// What rests in the database. A plain hash suffices: 256 random bits can't be guessed from it.
     #[must_use]
-    pub fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.expose()).into())
+    pub fn hash(&self) -> SecretHash {
+        SecretHash::of(self.expose())
     }
 }
-
-/// The SHA-256 of a token. Comparing two takes the same time whatever they hold.
-#[derive(Debug, Clone, Copy)]
-pub struct TokenHash([u8; 32]);
-
-impl TokenHash {
-    /// A hash as it was stored; `None` where it is not 32 bytes.
-    #[must_use]
-    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    /// The 32 bytes, to be stored.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl PartialEq for TokenHash {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for TokenHash {}
 
 #[cfg(test)]
 mod tests {

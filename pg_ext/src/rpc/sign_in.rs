@@ -2,7 +2,7 @@
 
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
-use registrar_core::{Email, ErrorCode, FieldError, KeyedHash, Password, PasswordHash, Phone, SignedIn};
+use registrar_core::{Email, ErrorCode, FieldError, Password, PasswordHash, Phone, SecretHash, SignedIn};
 use secrecy::SecretString;
 use uuid::Uuid;
 
@@ -41,7 +41,7 @@ enum Identifier {
 
 impl Identifier {
     /// Under which its attempts are counted, whether or not anybody has it.
-    fn hash(&self) -> KeyedHash {
+    fn hash(&self) -> SecretHash {
         match self {
             Self::Email(email) => attempts::keyed_hash(&[b"email", email.as_str().as_bytes()]),
             Self::Phone(phone) => attempts::keyed_hash(&[b"phone", phone.digits().as_bytes()]),
@@ -144,7 +144,7 @@ fn verified(found: Option<Credentials>, password: &SecretString) -> Option<(Cred
 
 /// # Errors
 /// `locked` and `rate_limited`, with what is left to wait: such a call is not answered, and counts as no attempt.
-fn check_limits(client: &mut SpiClient<'_>, identifier: &KeyedHash) -> Result<(), Refusal> {
+fn check_limits(client: &mut SpiClient<'_>, identifier: &SecretHash) -> Result<(), Refusal> {
     let now = pg::transaction_start();
     let (failures, last) = attempts::failures(client, identifier, Purpose::Password);
     if let (Some(lockout), Some(last)) = (settings::sign_in_lockout(failures), last) {

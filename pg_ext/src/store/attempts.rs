@@ -7,7 +7,7 @@ use pgrx::Spi;
 use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, INT8OID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
-use registrar_core::KeyedHash;
+use registrar_core::SecretHash;
 use uuid::Uuid;
 
 use super::pg_uuid;
@@ -38,13 +38,13 @@ thread_local! {
 }
 
 /// The hash of these parts under registrar's own key.
-pub(crate) fn keyed_hash(parts: &[&[u8]]) -> KeyedHash {
+pub(crate) fn keyed_hash(parts: &[&[u8]]) -> SecretHash {
     let read = || {
         let key: Option<Vec<u8>> = Spi::connect_mut(|client| KEY.run(client, &[]).first().get_one().ok().flatten());
         Ok::<_, Infallible>(key.expect("setup() makes the key"))
     };
     let Ok(key) = remembered(&IDENTIFIER_KEY, read);
-    KeyedHash::of(&key, parts)
+    SecretHash::keyed(&key, parts)
 }
 
 static RECORD: Statement = Statement::new(
@@ -56,7 +56,7 @@ static RECORD: Statement = Statement::new(
 /// Records an attempt on an identifier (an address or number, normalized and hashed), and whose it is, if anybody's.
 pub(crate) fn record(
     client: &mut SpiClient<'_>,
-    identifier: &KeyedHash,
+    identifier: &SecretHash,
     purpose: Purpose,
     succeeded: bool,
     user_id: Option<Uuid>,
@@ -64,7 +64,7 @@ pub(crate) fn record(
     RECORD.run(
         client,
         &[
-            identifier.as_bytes().to_vec().into(),
+            identifier.as_bytes().as_slice().into(),
             purpose.as_str().into(),
             pg::transaction_start().into(),
             succeeded.into(),
@@ -88,10 +88,10 @@ static FAILURES: Statement = Statement::new(
 /// How often an identifier failed since it last succeeded, within a day, and when it did last.
 pub(crate) fn failures(
     client: &mut SpiClient<'_>,
-    identifier: &KeyedHash,
+    identifier: &SecretHash,
     purpose: Purpose,
 ) -> (i64, Option<Timestamp>) {
-    let row = FAILURES.run(client, &[identifier.as_bytes().to_vec().into(), purpose.as_str().into()]).first();
+    let row = FAILURES.run(client, &[identifier.as_bytes().as_slice().into(), purpose.as_str().into()]).first();
     let last: Option<TimestampWithTimeZone> = row.get(2).ok().flatten();
     (row.get(1).ok().flatten().unwrap_or_default(), last.map(Timestamp::from))
 }
@@ -112,7 +112,7 @@ pub(crate) fn failures_of_address(client: &mut SpiClient<'_>, purpose: Purpose) 
 static TAKE_TURNS: Statement = Statement::new("SELECT pg_advisory_xact_lock($1)", &[INT8OID]);
 
 /// Waits until nobody else attempts anything with an identifier, to the end of the transaction: a count that was read then holds.
-pub(crate) fn take_turns(client: &mut SpiClient<'_>, identifier: &KeyedHash) {
+pub(crate) fn take_turns(client: &mut SpiClient<'_>, identifier: &SecretHash) {
     let [a, b, c, d, e, f, g, h, ..] = *identifier.as_bytes();
     TAKE_TURNS.run(client, &[i64::from_ne_bytes([a, b, c, d, e, f, g, h]).into()]);
 }

@@ -22,7 +22,7 @@ pub(crate) fn issue(client: &mut SpiClient<'_>, user_id: Uuid, session_id: Uuid)
         client,
         &[
             pg_uuid(user_id).into(),
-            token.hash().as_bytes().to_vec().into(),
+            token.hash().as_bytes().as_slice().into(),
             pg_uuid(session_id).into(),
             pg::transaction_start().into(),
         ],
@@ -45,8 +45,7 @@ static FIND: Statement = Statement::new(
 
 /// That token, used or not.
 pub(crate) fn find(client: &mut SpiClient<'_>, token: &Token) -> Option<StoredRefreshToken> {
-    let arguments = [pg_uuid(token.user_id()).into(), token.hash().as_bytes().to_vec().into()];
-    let row = FIND.run(client, &arguments).first();
+    let row = FIND.run(client, &[pg_uuid(token.user_id()).into(), token.hash().as_bytes().as_slice().into()]).first();
     Some(StoredRefreshToken {
         session_id: row.get(1).ok().flatten().map(from_pg_uuid)?,
         used_at: row.get::<TimestampWithTimeZone>(2).ok().flatten().map(Timestamp::from),
@@ -71,5 +70,5 @@ static FORGIVE: Statement = Statement::new(
 
 /// Lets a used token pass once more.
 pub(crate) fn forgive(client: &mut SpiClient<'_>, token: &Token) {
-    FORGIVE.run(client, &[pg_uuid(token.user_id()).into(), token.hash().as_bytes().to_vec().into()]);
+    FORGIVE.run(client, &[pg_uuid(token.user_id()).into(), token.hash().as_bytes().as_slice().into()]);
 }

@@ -1,9 +1,9 @@
 //! `registrar_private.sessions`: who is signed in, where, and until when.
 
-use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
+use pgrx::datum::{Inet, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::{SpiClient, SpiHeapTupleData, SpiTupleTable};
-use registrar_core::{ListedSession, Session, SessionTokens, SignedIn, Token, TokenHash, UserSummary};
+use registrar_core::{ListedSession, Session, SessionTokens, SignedIn, Token, UserSummary};
 use uuid::Uuid;
 
 use super::plans::Statement;
@@ -99,6 +99,14 @@ fn first(rows: SpiTupleTable<'_>) -> Option<StoredSession> {
     rows.into_iter().next().and_then(|row| stored(&row))
 }
 
+/// Whether a session lasts, in names that no search_path can lead astray: as [`StoredSession::is_live`] has it.
+macro_rules! lasts {
+    () => {
+        "s.ended_at IS NULL AND s.expires_at OPERATOR(pg_catalog.>) pg_catalog.now() \
+         AND s.idle_expires_at OPERATOR(pg_catalog.>) pg_catalog.now()"
+    };
+}
+
 static OPEN: Statement = Statement::new(
     concat!(
         "INSERT INTO registrar_private.sessions AS s (user_id, id, token_hash, token_expires_at, created_at, refreshed_at,
@@ -131,12 +139,13 @@ pub(crate) fn open(
 ) -> SignedIn {
     let now = pg::transaction_start();
     let (id, token) = (Uuid::new_v4(), Token::generate(user.id));
+    let hash = token.hash();
     let origin = origin::current();
     let token_expires_at = now.plus_seconds(settings::session_token_lifetime());
     let arguments = [
         pg_uuid(user.id).into(),
         pg_uuid(id).into(),
-        hash_parameter(&token),
+        hash.as_bytes().as_slice().into(),
         token_expires_at.into(),
         now.into(),
         now.plus_seconds(settings::session_idle_timeout()).into(),
@@ -185,11 +194,12 @@ static RENEW: Statement = Statement::new(
 /// Gives a session, which is locked, new tokens, and lets it last longer.
 pub(crate) fn renew(client: &mut SpiClient<'_>, session: &Session) -> (Session, SessionTokens) {
     let (now, token) = (pg::transaction_start(), Token::generate(session.user_id));
+    let hash = token.hash();
     let token_expires_at = now.plus_seconds(settings::session_token_lifetime());
     let arguments = [
         pg_uuid(session.user_id).into(),
         pg_uuid(session.id).into(),
-        hash_parameter(&token),
+        hash.as_bytes().as_slice().into(),
         token_expires_at.into(),
         now.into(),
         now.plus_seconds(settings::session_idle_timeout()).into(),
@@ -210,7 +220,7 @@ static OF_TOKEN: Statement = Statement::new(
 
 /// The session of a session token, live or not.
 pub(crate) fn of_token(client: &SpiClient<'_>, token: &Token) -> Option<StoredSession> {
-    first(OF_TOKEN.read(client, &[pg_uuid(token.user_id()).into(), hash_parameter(token)]))
+    first(OF_TOKEN.read(client, &[pg_uuid(token.user_id()).into(), token.hash().as_bytes().as_slice().into()]))
 }
 
 static LOCK: Statement = Statement::new(
@@ -231,21 +241,20 @@ static LIVE: Statement = Statement::new(
     concat!(
         "SELECT ",
         columns!(),
-        ", s.id IS NOT DISTINCT FROM $3 FROM registrar_private.sessions AS s
-         WHERE s.user_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2 AND s.idle_expires_at > $2
-         ORDER BY s.created_at DESC, s.id"
+        ", s.id IS NOT DISTINCT FROM $2 FROM registrar_private.sessions AS s WHERE s.user_id = $1 AND ",
+        lasts!(),
+        " ORDER BY s.created_at DESC, s.id"
     ),
-    &[UUIDOID, TIMESTAMPTZOID, UUIDOID],
+    &[UUIDOID, UUIDOID],
 );
 
 /// The live sessions of a user, the newest first.
 pub(crate) fn live(client: &SpiClient<'_>, user_id: Uuid, current: Option<Uuid>) -> Vec<ListedSession> {
-    let arguments = [pg_uuid(user_id).into(), pg::transaction_start().into(), current.map(pg_uuid).into()];
     let listed = |row: SpiHeapTupleData<'_>| {
         let is_current = row.get(11).ok().flatten()?;
         Some(ListedSession { session: stored(&row)?.session, is_current })
     };
-    LIVE.read(client, &arguments).filter_map(listed).collect()
+    LIVE.read(client, &[pg_uuid(user_id).into(), current.map(pg_uuid).into()]).filter_map(listed).collect()
 }
 
 /// Which sessions of a user are meant.
@@ -281,18 +290,15 @@ pub(crate) fn end(client: &mut SpiClient<'_>, user_id: Uuid, which: Which, reaso
 }
 
 static IS_LIVE: Statement = Statement::new(
-    "SELECT true FROM registrar_private.sessions AS s
-     WHERE s.user_id OPERATOR(pg_catalog.=) $1 AND s.id OPERATOR(pg_catalog.=) $2 AND s.ended_at IS NULL
-         AND s.expires_at OPERATOR(pg_catalog.>) pg_catalog.now() AND s.idle_expires_at OPERATOR(pg_catalog.>) pg_catalog.now()",
+    concat!(
+        "SELECT true FROM registrar_private.sessions AS s
+         WHERE s.user_id OPERATOR(pg_catalog.=) $1 AND s.id OPERATOR(pg_catalog.=) $2 AND ",
+        lasts!()
+    ),
     &[UUIDOID, UUIDOID],
 );
 
 /// Whether a user's session lasts.
 pub(crate) fn is_live(client: &SpiClient<'_>, user_id: Uuid, id: Uuid) -> bool {
     !IS_LIVE.read(client, &[pg_uuid(user_id).into(), pg_uuid(id).into()]).is_empty()
-}
-
-fn hash_parameter<'a>(token: &Token) -> DatumWithOid<'a> {
-    let hash: TokenHash = token.hash();
-    hash.as_bytes().to_vec().into()
 }

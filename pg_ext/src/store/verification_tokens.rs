@@ -3,7 +3,7 @@
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::BuiltinOid::{BYTEAOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
-use registrar_core::{Token, TokenHash};
+use registrar_core::{SecretHash, Token};
 use uuid::Uuid;
 
 use super::pg_uuid;
@@ -59,7 +59,7 @@ fn store(statement: &'static Statement, client: &mut SpiClient<'_>, new: &NewTok
 
 /// What is known of a user's newest token.
 pub(crate) struct StoredToken {
-    pub(crate) hash: TokenHash,
+    pub(crate) hash: SecretHash,
     pub(crate) email: String,
     pub(crate) expires_at: Timestamp,
     pub(crate) is_used: bool,
@@ -78,7 +78,7 @@ pub(crate) fn find(client: &mut SpiClient<'_>, user_id: Uuid) -> Option<StoredTo
         return None;
     }
     Some(StoredToken {
-        hash: TokenHash::from_stored(row.get::<&[u8]>(1).ok()??)?,
+        hash: SecretHash::from_stored(row.get::<&[u8]>(1).ok()??)?,
         expires_at: row.get::<TimestampWithTimeZone>(2).ok()??.into(),
         is_used: row.get(3).ok()??,
         email: row.get(4).ok()??,
