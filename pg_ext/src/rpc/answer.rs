@@ -68,20 +68,16 @@ pub(super) fn answer<T: Serialize>(
         tries += 1;
         let outcome = subtransaction(|| {
             Spi::connect_mut(|client| {
+                // To the subtransaction it is no failure: what was written stays.
                 let done = match call(client, raced) {
-                    Err(Refusal::Kept { errors, user_id }) => return Ok(Err((errors, user_id))),
+                    Err(kept @ Refusal::Kept { .. }) => return Ok(Err(kept)),
                     done => done?,
                 };
                 audit_log::record(client, action, "ok", done.user_id, None);
                 Ok(Ok(done))
             })
         });
-        let outcome = match outcome {
-            Ok(Ok(done)) => Ok(done),
-            Ok(Err((errors, user_id))) => Err(Refusal::Errors { errors, user_id }),
-            Err(refusal) => Err(refusal),
-        };
-        match outcome {
+        match outcome.flatten() {
             Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_race() => raced = true,
             Err(Refusal::Raised(error)) if tries < MAX_TRIES && error.is_schema_change() => plans::forget_all(),
             outcome => break outcome,
