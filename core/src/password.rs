@@ -1,7 +1,5 @@
 //! Passwords and their hashes.
 
-use std::sync::LazyLock;
-
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,6 +15,9 @@ const MAX_HASH_BYTES: usize = 255;
 /// lanes, and bcrypt's log2 of rounds.
 const MAX_ARGON2: (u32, u32, u32) = (256 * 1024, 10, 16);
 const MAX_BCRYPT_COST: u32 = 16;
+/// A hash of today's parameters with zeros for salt and result, which no password has.
+const NOBODYS: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// Cheapest bcrypt that is left as it is.
 const MIN_BCRYPT_COST: u32 = 10;
 
@@ -123,9 +124,7 @@ impl PasswordHash {
     /// such a user.
     #[must_use]
     pub fn nobodys() -> Self {
-        static NOBODYS: LazyLock<PasswordHash> =
-            LazyLock::new(|| Password(SecretString::from("this is the password of nobody")).hash());
-        NOBODYS.clone()
+        Self(NOBODYS.into())
     }
 
     /// Whether the password is the one that was hashed. Costs what the hash was made to cost.
@@ -225,6 +224,15 @@ mod tests {
         assert!(parse(&ARGON2ID.replace("argon2id", "argon2i")).unwrap().is_outdated());
         assert!(parse(&ARGON2ID.replace("m=65536", "m=19455")).unwrap().is_outdated());
         assert!(parse(&ARGON2ID.replace("t=2", "t=1")).unwrap().is_outdated());
+    }
+
+    #[test]
+    fn nobodys_hash_costs_what_todays_does() {
+        let [nobodys, todays] = [PasswordHash::nobodys(), Password::parse("correct horse".into()).unwrap().hash()];
+        let begins = |hash: &PasswordHash| hash.expose().rsplitn(3, '$').last().map(str::to_owned);
+        assert_eq!(begins(&nobodys), begins(&todays));
+        assert_eq!(nobodys.expose().len(), todays.expose().len());
+        assert!(parse(nobodys.expose()).is_ok() && !nobodys.verify(&"correct horse".into()));
     }
 
     #[test]
