@@ -131,17 +131,18 @@ impl NewUser {
 
     /// Hashes where it holds up no other task.
     async fn hashed(&self, password: SecretString) -> Result<PasswordHash> {
-        let password = Password::parse(password).map_err(|error| self.refused(error))?;
+        let known = [self.email.as_str(), self.full_name.as_deref().unwrap_or_default()];
+        let password = Password::parse(password, &known).map_err(|reasons| self.refused(reasons))?;
         let hashing = tokio::task::spawn_blocking(move || password.hash());
         Ok(hashing.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())))
     }
 
     /// The refusal of a password that is never sent, together with what else can be told without asking the database: a
     /// form shows all its errors at once.
-    fn refused(&self, password: FieldError) -> Error {
+    fn refused(&self, password: Vec<FieldError>) -> Error {
         let email = Email::parse(&self.email).err();
         let full_name = FullName::parse(self.full_name.as_deref().unwrap_or_default()).err();
-        let errors: Vec<_> = [email, full_name, Some(password)].into_iter().flatten().collect();
+        let errors: Vec<_> = [email, full_name].into_iter().flatten().chain(password).collect();
         let message = registrar_core::Envelope::<()>::failure(errors.clone()).message;
         Error::api(FieldError::outcome(&errors).status(), message.into(), errors)
     }
@@ -256,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_weak_password_hides_no_other_bad_field() {
-        let user = NewUser::new("nonsense").full_name("a\nb").password("short");
+        let user = NewUser::new("nonsense").full_name("a\nb").password("x7 Fq");
         let error = user.into_call().await.err().unwrap();
         let Error::Api { code, status, errors, .. } = &error else { panic!("{error:?}") };
         assert_eq!((*code, *status), (ErrorCode::ValidationFailed, 400));

@@ -17,6 +17,7 @@ mod full_name;
 mod idempotency_key;
 mod metadata;
 mod password;
+mod password_policy;
 mod phone;
 mod profile;
 mod profile_field;

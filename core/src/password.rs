@@ -4,10 +4,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
 use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{ErrorCode, FieldError};
-
-/// Fewest characters of a password (NIST SP 800-63B-4 §3.1.1.2 asks at least 8 beside other factors).
-const MIN_CHARS: usize = 8;
+use crate::{FieldError, password_policy};
 
 /// Longest hash that `auth.users.encrypted_password varchar(255)` holds.
 const MAX_HASH_BYTES: usize = 255;
@@ -18,10 +15,12 @@ const MAX_BCRYPT_COST: u32 = 16;
 /// A hash of today's parameters with zeros for salt and result, which no password has.
 const NOBODYS: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// How much of a password bcrypt looks at.
+const BCRYPT_BYTES: usize = 72;
 /// Cheapest bcrypt that is left as it is.
 const MIN_BCRYPT_COST: u32 = 10;
 
-/// A plain password within the policy's length. Debug shows nothing of it, and it is wiped from memory when dropped.
+/// A plain password that meets the policy. Debug shows nothing of it, and it is wiped from memory when dropped.
 #[derive(Debug, Clone)]
 pub struct Password(SecretString);
 
@@ -29,30 +28,15 @@ impl Password {
     /// Most bytes of a password: above any passphrase, below what makes hashing it a burden (OWASP Password Storage).
     pub const MAX_BYTES: usize = 1024;
 
-    /// A password that was verified: whatever the policy says of new ones, it is in use.
-    #[must_use]
-    pub fn of_verified(password: SecretString) -> Self {
-        Self(password)
-    }
-
-    /// Checks the length; which characters stand in it is the user's business (NIST SP 800-63B-4 §3.1.1.2).
+    /// Checks a new password by the policy. `known` are the user's address, number and name, as far as they are at hand: a password that is no
+    /// more than one of them is weak.
     ///
     /// # Errors
-    /// `weak_password` on `password` below 8 characters, `validation_failed` above 1024 bytes.
-    pub fn parse(typed: SecretString) -> Result<Self, FieldError> {
-        let password = typed.expose_secret();
-        if password.chars().count() < MIN_CHARS {
-            return Err(FieldError::new(
-                "password",
-                ErrorCode::WeakPassword,
-                "The password has fewer than 8 characters.",
-            )
-            .with_hint("A few unrelated words make a password that is long and easy to remember."));
-        }
-        if password.len() > Self::MAX_BYTES {
-            return Err(FieldError::invalid("password", "The password is longer than 1024 bytes."));
-        }
-        Ok(Self(typed))
+    /// Every reason at once, on `password`: `weak_password` below 8 characters, and for one of the ten thousand most used or one that is no
+    /// harder to guess; `validation_failed` above 1024 bytes.
+    pub fn parse(typed: SecretString, known: &[&str]) -> Result<Self, Vec<FieldError>> {
+        let reasons = password_policy::reasons(typed.expose_secret(), known);
+        if reasons.is_empty() { Ok(Self(typed)) } else { Err(reasons) }
     }
 
     /// Hashes with argon2id, 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet) and a new salt. Takes
@@ -104,10 +88,16 @@ impl PasswordHash {
         self.0.expose_secret()
     }
 
-    /// Whether a password whose hash this is should be hashed anew when it is next known: argon2id with less than today's memory
-    /// or passes, argon2i, or bcrypt below cost 10 (OWASP Password Storage Cheat Sheet).
+    /// A newer hash of a password that was verified against this one, where this one is cheaper than today's: argon2id with less memory or
+    /// fewer passes, argon2i, or bcrypt below cost 10 (OWASP Password Storage Cheat Sheet). bcrypt has seen the first 72 bytes only: of a
+    /// longer password it is not known whether the rest is right, and it stays as it is.
     #[must_use]
-    pub fn is_outdated(&self) -> bool {
+    pub fn renewed(&self, verified: &SecretString) -> Option<Self> {
+        let is_known_whole = self.expose().starts_with("$argon2") || verified.expose_secret().len() <= BCRYPT_BYTES;
+        (self.is_outdated() && is_known_whole).then(|| Password(verified.clone()).hash())
+    }
+
+    fn is_outdated(&self) -> bool {
         let text = self.expose();
         if !text.starts_with("$argon2") {
             let parts: Option<bcrypt::HashParts> = text.parse().ok();
@@ -176,6 +166,28 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// Reads what was sent, of which there can be one only. `known` is as in [`Password::parse`].
+    ///
+    /// # Errors
+    /// Those of [`Password::parse`] and [`PasswordHash::parse`], and `validation_failed` where both were sent.
+    pub fn parse(
+        hash: Option<SecretString>,
+        password: Option<SecretString>,
+        known: &[&str],
+    ) -> Result<Option<Self>, Vec<FieldError>> {
+        match (hash, password) {
+            (None, None) => Ok(None),
+            (Some(hash), None) => {
+                PasswordHash::parse(hash).map(|hash| Some(Self::Hash(hash))).map_err(|error| vec![error])
+            }
+            (None, Some(password)) => Password::parse(password, known).map(|password| Some(Self::Password(password))),
+            (Some(_), Some(_)) => {
+                let both = FieldError::invalid("password_hash", "Both a password and a password hash were sent.");
+                Err(vec![both.with_hint("Send one of them.")])
+            }
+        }
+    }
+
     /// The hash to store, made now where only the password is known.
     #[must_use]
     pub fn into_hash(self) -> PasswordHash {
@@ -189,6 +201,7 @@ impl Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ErrorCode;
 
     /// `openbsd` test vector of bcrypt: the password is `U*U`.
     const BCRYPT: &str = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
@@ -209,7 +222,7 @@ mod tests {
 
     #[test]
     fn hashing_uses_the_documented_parameters_and_verifies() {
-        let hash = Password::parse("correct horse battery staple".into()).unwrap().hash();
+        let hash = Password::parse("correct horse battery staple".into(), &[]).unwrap().hash();
         assert!(hash.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
         assert!(hash.verify(&"correct horse battery staple".into()));
         assert!(parse(hash.expose()).is_ok());
@@ -217,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_hash_that_is_cheaper_than_todays_is_outdated() {
-        assert!(!Password::parse("correct horse".into()).unwrap().hash().is_outdated());
+        assert!(!Password::parse("correct horse".into(), &[]).unwrap().hash().is_outdated());
         assert!(parse(BCRYPT).unwrap().is_outdated(), "cost 5");
         assert!(!parse(&BCRYPT.replace("$05$", "$10$")).unwrap().is_outdated());
         assert!(!parse(ARGON2ID).unwrap().is_outdated());
@@ -227,8 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn a_newer_hash_is_made_only_of_a_password_that_was_verified_whole() {
+        let cheap = |password: &str| parse(&bcrypt::hash(password, 4).unwrap()).unwrap();
+        let (short, long) = ("p".repeat(72), "p".repeat(73));
+        assert!(cheap(&short).renewed(&short.as_str().into()).unwrap().verify(&short.into()));
+        assert!(cheap(&long).verify(&format!("{}?", &long[..72]).into()), "bcrypt does not see the last byte");
+        assert!(cheap(&long).renewed(&long.into()).is_none());
+        assert!(parse(ARGON2ID).unwrap().renewed(&"password".into()).is_none());
+    }
+
+    #[test]
     fn nobodys_hash_costs_what_todays_does() {
-        let [nobodys, todays] = [PasswordHash::nobodys(), Password::parse("correct horse".into()).unwrap().hash()];
+        let [nobodys, todays] = [PasswordHash::nobodys(), Password::parse("correct horse".into(), &[]).unwrap().hash()];
         let begins = |hash: &PasswordHash| hash.expose().rsplitn(3, '$').last().map(str::to_owned);
         assert_eq!(begins(&nobodys), begins(&todays));
         assert_eq!(nobodys.expose().len(), todays.expose().len());
@@ -273,15 +296,8 @@ mod tests {
     }
 
     #[test]
-    fn the_length_policy_counts_characters() {
-        assert_eq!(Password::parse("1234567".into()).unwrap_err().code, ErrorCode::WeakPassword);
-        assert!(Password::parse("é".repeat(8).into()).is_ok());
-        assert!(Password::parse("p".repeat(1025).into()).is_err());
-    }
-
-    #[test]
     fn debug_shows_no_secret() {
-        let password = Password::parse("correct horse".into()).unwrap();
+        let password = Password::parse("correct horse".into(), &[]).unwrap();
         let shown = format!("{:?} {:?}", password, Credential::Hash(parse(BCRYPT).unwrap()));
         assert!(!shown.contains("horse") && !shown.contains("CCCC"), "{shown}");
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Credential, Email, FieldError, FullName, IdempotencyKey, Metadata, Password, PasswordHash, Phone, Region};
+use crate::{Credential, Email, FieldError, FullName, IdempotencyKey, Metadata, Phone, Region};
 
 /// The parameters of `register_user_with_token`, unchecked. A blank e-mail, phone or name is as none.
 #[derive(Debug, Default)]
@@ -61,7 +61,14 @@ impl RegisterRequest {
         let email = keep(&mut errors, Email::parse(self.email.as_deref().unwrap_or_default()));
         let phone =
             keep(&mut errors, Phone::parse(self.phone.as_deref().unwrap_or_default(), rules.default_phone_region));
-        let credential = keep(&mut errors, credential(self.password_hash, self.password));
+        let known = [self.email.as_deref(), self.full_name.as_deref()].map(Option::unwrap_or_default);
+        let credential = match Credential::parse(self.password_hash, self.password, &known) {
+            Ok(credential) => Some(credential),
+            Err(reasons) => {
+                errors.extend(reasons);
+                None
+            }
+        };
         let full_name = keep(&mut errors, FullName::parse(self.full_name.as_deref().unwrap_or_default()));
         let metadata = self.metadata.as_deref().unwrap_or("null");
         let metadata = keep(&mut errors, Metadata::parse(metadata, rules.max_metadata_bytes));
@@ -79,18 +86,6 @@ impl RegisterRequest {
 
 fn keep<T>(errors: &mut Vec<FieldError>, checked: Result<T, FieldError>) -> Option<T> {
     checked.map_err(|error| errors.push(error)).ok()
-}
-
-fn credential(hash: Option<SecretString>, password: Option<SecretString>) -> Result<Option<Credential>, FieldError> {
-    match (hash, password) {
-        (None, None) => Ok(None),
-        (Some(hash), None) => PasswordHash::parse(hash).map(|hash| Some(Credential::Hash(hash))),
-        (None, Some(password)) => Password::parse(password).map(|password| Some(Credential::Password(password))),
-        (Some(_), Some(_)) => {
-            Err(FieldError::invalid("password_hash", "Both a password and a password hash were sent.")
-                .with_hint("Send one of them."))
-        }
-    }
 }
 
 /// The answer to a registration.

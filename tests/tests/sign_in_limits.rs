@@ -157,7 +157,7 @@ fn time_does_not_tell_whether_there_is_such_a_user() {
     let (_, token) = database.register("somebody@example.com");
     database.verify(&token);
     let mut client = database.admin().unwrap();
-    let hash = registrar_core::Password::parse(PASSWORD.into()).unwrap().hash();
+    let hash = registrar_core::Password::parse(PASSWORD.into(), &[]).unwrap().hash();
     client.execute("UPDATE auth.users SET encrypted_password = $1", &[&hash.expose()]).unwrap();
     let [known, unknown] = times(&mut client, ["somebody@example.com", "nobody@example.com"], 200);
     // How often the one takes longer than the other: half of the time where they are alike (Mann and Whitney's U).

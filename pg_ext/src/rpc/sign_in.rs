@@ -118,7 +118,7 @@ fn sign_in(client: &mut SpiClient<'_>, request: &Request) -> Result<Done<SignedI
     };
     attempts::record(client, &identifier, Purpose::Password, true, user_id);
     check_standing(client, &found).map_err(|error| kept(error, user_id))?;
-    let newer = hash.is_outdated().then(|| Password::of_verified(request.password.clone()).hash());
+    let newer = hash.renewed(&request.password);
     let now = pg::transaction_start();
     let user = credentials::sign_in(client, &found, newer.as_ref().map(PasswordHash::expose), now);
     let user = user.ok_or_else(|| kept(wrong(&request.identifier), user_id))?;
