@@ -16,7 +16,9 @@ mod field_error;
 mod full_name;
 mod idempotency_key;
 mod metadata;
+mod one_time_code;
 mod password;
+mod password_change;
 mod password_policy;
 mod phone;
 mod profile;
@@ -39,7 +41,9 @@ pub use field_error::FieldError;
 pub use full_name::FullName;
 pub use idempotency_key::IdempotencyKey;
 pub use metadata::Metadata;
+pub use one_time_code::{Channel, CodePurpose, OneTimeCode, OtpSent};
 pub use password::{Credential, Password, PasswordHash};
+pub use password_change::{PasswordChanged, PasswordReset, PasswordResetRequested};
 pub use phone::{Phone, Region};
 pub use profile::{
     BackfillBatch, BulkOutcome, CompletionShare, CompletionStatus, DayCount, ItemOutcome, MissingField, ProfileCheck,
