@@ -90,6 +90,16 @@ COMMENT ON FUNCTION registrar.resend_verification(text) IS
     'Replaces the verification token of an unverified e-mail address. 200 done; 404 user_not_found; 409 email_exists where it is verified.';
 COMMENT ON FUNCTION registrar.sign_in_with_password(text, text, text, text) IS
     'Opens a session for whoever has the password of an e-mail address or a phone number. 200 with the user, the session and its tokens; 401 invalid_credentials, whether or not there is such a user; 403 not_confirmed, user_banned and 410 user_deleted after a right password only; 423 locked and 429 rate_limited with Retry-After.';
+COMMENT ON FUNCTION registrar.send_otp(text, text, text, text) IS
+    'Makes a one-time code of six digits for one e-mail address or phone number (p_mobile and p_phone take what people type), to be sent there by the back end that calls; it ends the one before. p_purpose: sign_in, or confirmation where the user is known. 200, or 201 where registrar.otp_creates_users made a user; 404 user_not_found; 403 user_banned; 410 user_deleted; 429 rate_limited with Retry-After.';
+COMMENT ON FUNCTION registrar.verify_otp(text, text, text, text, text, text) IS
+    'Uses a one-time code up, confirms the address or number that it was sent to, and opens a session. 200 with the user, the session and its tokens; 401 invalid_credentials; 410 otp_expired; 403 not_confirmed where somebody holds the account who never confirmed it; 403 user_banned; 410 user_deleted; 429 rate_limited with Retry-After.';
+COMMENT ON FUNCTION registrar.request_password_reset(text) IS
+    'Makes a token to choose a new password with, to be sent to the address by the back end that calls; it ends the one before. 200 done; 404 user_not_found; 403 not_confirmed, user_banned; 410 user_deleted; 429 rate_limited with Retry-After.';
+COMMENT ON FUNCTION registrar.reset_password(text, text, text) IS
+    'Puts a new password in force by a token of request_password_reset, which dies with the old password, and ends all sessions of its user. 200 done; 401 token_invalid; 410 token_expired; 422 weak_password with all reasons.';
+COMMENT ON FUNCTION registrar.change_password(text, text, text, text, uuid) IS
+    'Puts a new password in force by the current one, or by a fresh session, and ends all other sessions. Of the signed-in user; for a back end of the user of a session token or of p_user_id. 200 done; 401 invalid_credentials, session_expired; 403 forbidden; 422 weak_password with all reasons; 423 locked.';
 COMMENT ON FUNCTION registrar.refresh_session(text) IS
     'New tokens for the session of a refresh token, which is good for one refresh: one that comes again later than the grace period ends its session. 200 done; 401 token_invalid, session_expired.';
 COMMENT ON FUNCTION registrar.get_session(text) IS

@@ -39,8 +39,9 @@ GRANT EXECUTE ON FUNCTION
     registrar.verify_user_profile(uuid, text)
 TO authenticated, service_role;
 
--- On a user's own sessions; the last for PostgREST, which calls it as whoever sent the request.
+-- On a user's own sessions and password; the last for PostgREST, which calls it as whoever sent the request.
 GRANT EXECUTE ON FUNCTION
+    registrar.change_password(text, text, text, text, uuid),
     registrar.list_sessions(text, uuid),
     registrar.logout(text, text, uuid),
     registrar.check_session()
@@ -60,10 +61,14 @@ GRANT EXECUTE ON FUNCTION
     registrar.refresh_session(text),
     registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text),
     registrar.repair_profiles(integer),
+    registrar.request_password_reset(text),
     registrar.resend_verification(text),
+    registrar.reset_password(text, text, text),
+    registrar.send_otp(text, text, text, text),
     registrar.sign_in_with_password(text, text, text, text),
     registrar.update_profiles(jsonb, boolean, text),
-    registrar.verify_email(text)
+    registrar.verify_email(text),
+    registrar.verify_otp(text, text, text, text, text, text)
 TO service_role;
 GRANT EXECUTE ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) TO service_role;
 GRANT SELECT ON registrar.profile_tables TO service_role;

@@ -20,11 +20,11 @@ const OWN_PROFILE: [&str; 6] = [
     "verify_user_profile",
 ];
 
-/// What a signed-in user may call about the own sessions; PostgREST calls the first for every request.
-const OWN_SESSIONS: [&str; 3] = ["check_session", "list_sessions", "logout"];
+/// What a signed-in user may call about the own password and sessions; PostgREST calls check_session for every request.
+const OWN_SESSIONS: [&str; 4] = ["change_password", "check_session", "list_sessions", "logout"];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 17] = [
+const BACK_END: [&str; 21] = [
     "backfill_profiles",
     "backfill_profiles_batch",
     "build_info",
@@ -38,10 +38,14 @@ const BACK_END: [&str; 17] = [
     "refresh_session",
     "register_user_with_token",
     "repair_profiles",
+    "request_password_reset",
     "resend_verification",
+    "reset_password",
+    "send_otp",
     "sign_in_with_password",
     "update_profiles",
     "verify_email",
+    "verify_otp",
 ];
 
 fn own() -> Vec<&'static str> {
@@ -337,6 +341,10 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("get_session", json!({ "p_session_token": "x" })),
         ("sign_in_with_password", json!({ "p_email": "a@example.com", "p_password": "x" })),
         ("refresh_session", json!({ "p_refresh_token": "x" })),
+        ("send_otp", json!({ "p_email": "intruder@example.com" })),
+        ("verify_otp", json!({ "p_email": "intruder@example.com", "p_code": "123456" })),
+        ("request_password_reset", json!({ "p_email": "intruder@example.com" })),
+        ("reset_password", json!({ "p_token": "x", "p_password": "x" })),
         ("setup", json!({})),
         ("create_profile_table", json!({ "p_template": "user_profiles" })),
         ("attach_profile_table", json!({ "p_table": "public.user_profiles", "p_user_column": "user_id" })),

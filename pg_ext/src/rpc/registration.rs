@@ -82,28 +82,26 @@ fn register(
         return Ok(done);
     }
     if registrant.phone.is_some() && !users::keeps_phones(client) {
-        return Err(FieldError::invalid("phone", "This database keeps no phone numbers.")
-            .with_hint("Its auth.users has no column phone; update Supabase Auth, or leave the number out.")
-            .into());
+        return Err(users::no_phones().into());
     }
     let now = transaction_start();
     let (id, email) = (Uuid::new_v4(), registrant.email.as_str());
     let claims = users::claims(id, email, false, &registrant.metadata).into();
     let user = NewUser {
         id,
-        email,
+        email: Some(email),
         phone: registrant.phone.as_deref(),
         password_hash: registrant.password_hash.as_ref().map(PasswordHash::expose),
         role,
         claims: &claims,
     };
     let profile = profile_filling::filled_by(user.id, || users::insert(client, &user, now))?;
-    identities::insert(client, user.id, &claims, now);
+    identities::insert(client, user.id, user.provider(), &claims, now);
     claim_key(client, registrant, user.id)?;
     let verification = issue_token(client, user.id, email, verification_tokens::insert);
     let summary = UserSummary {
         id: user.id,
-        email: Some(user.email.to_owned()),
+        email: Some(email.to_owned()),
         phone: user.phone.map(|digits| format!("+{digits}")),
         role: Some(role.to_owned()),
         email_confirmed_at: None,

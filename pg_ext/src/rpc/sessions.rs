@@ -150,9 +150,9 @@ fn which(scope: &str, session_id: Option<Uuid>) -> Result<Which, FieldError> {
 
 /// Whose sessions a call is about, and from within which of them it comes.
 #[derive(Debug, Clone, Copy)]
-struct Whose {
-    user_id: Uuid,
-    session_id: Option<Uuid>,
+pub(super) struct Whose {
+    pub(super) user_id: Uuid,
+    pub(super) session_id: Option<Uuid>,
 }
 
 impl Whose {
@@ -160,7 +160,7 @@ impl Whose {
     ///
     /// # Errors
     /// `forbidden` where nobody is signed in or another user is named; `token_invalid` and `session_expired` for the token.
-    fn of(session_token: Option<&str>, user_id: Option<Uuid>) -> Result<Self, FieldError> {
+    pub(super) fn of(session_token: Option<&str>, user_id: Option<Uuid>) -> Result<Self, FieldError> {
         let caller = Caller::current();
         let by_token = session_token.map(|text| {
             let token = parse("session_token", Some(text))?;
@@ -189,9 +189,11 @@ impl Whose {
     }
 }
 
+/// A token as it was sent.
+///
 /// # Errors
 /// `validation_failed` without a token, `token_invalid` for what is none.
-fn parse(field: &'static str, text: Option<&str>) -> Result<Token, FieldError> {
+pub(super) fn parse(field: &'static str, text: Option<&str>) -> Result<Token, FieldError> {
     match text.map(str::trim).filter(|text| !text.is_empty()) {
         None => Err(FieldError::invalid(field, "A token is required.")),
         Some(text) => Token::parse(text).ok_or_else(|| invalid(field, "This is not a token.")),
@@ -202,6 +204,7 @@ fn invalid(field: &'static str, message: &'static str) -> FieldError {
     FieldError::new(field, ErrorCode::TokenInvalid, message).with_hint(ErrorCode::SessionExpired.hint())
 }
 
-fn expired() -> FieldError {
+/// The refusal of a session that is over.
+pub(super) fn expired() -> FieldError {
     FieldError::of_call(ErrorCode::SessionExpired, "The session has ended.")
 }

@@ -70,7 +70,7 @@ fn verify(client: &mut SpiClient<'_>, token: &Token) -> Result<Done<Verified<Row
             confirmed
         }
         None => {
-            identities::confirm(client, user_id, now);
+            identities::confirm(client, user_id, "email", now);
             users::confirm(client, user_id, now)
         }
     };

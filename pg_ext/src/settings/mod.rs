@@ -10,9 +10,14 @@ use registrar_core::{Region, Rules};
 
 use crate::pg::configuration;
 
+mod messages;
 mod sessions;
 mod sign_in;
 
+pub(crate) use messages::{
+    fresh_session, max_sends_per_address, max_sends_per_recipient, otp_creates_users, otp_lifetime, otp_max_tries,
+    password_reset_lifetime, send_interval,
+};
 pub(crate) use sessions::{
     access_token_lifetime, jwt_secret, refresh_grace, session_idle_timeout, session_lifetime, session_token_lifetime,
 };
@@ -99,6 +104,7 @@ pub(crate) fn define() {
         GucContext::Suset,
         GucFlags::empty(),
     );
+    messages::define();
     sessions::define();
     sign_in::define();
     configuration::reserve_prefix(c"registrar");

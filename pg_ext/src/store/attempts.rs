@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use pgrx::Spi;
 use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, INT8OID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
-use pgrx::spi::SpiClient;
+use pgrx::spi::{SpiClient, SpiTupleTable};
 use registrar_core::SecretHash;
 use uuid::Uuid;
 
@@ -19,13 +19,23 @@ use crate::pg::{self, Timestamp};
 /// What was attempted.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose {
+    /// To sign in with a password, or to name the current one.
     Password,
+    /// To have a one-time code sent.
+    SendOtp,
+    /// To guess a one-time code.
+    Otp,
+    /// To have a token sent that a password is reset with.
+    SendReset,
 }
 
 impl Purpose {
     fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::SendOtp => "send_otp",
+            Self::Otp => "otp",
+            Self::SendReset => "send_reset",
         }
     }
 }
@@ -76,7 +86,7 @@ pub(crate) fn record(
 
 // Of one identifier the rows lie together, in the order in which they came.
 static FAILURES: Statement = Statement::new(
-    "SELECT count(*), max(a.occurred_at) FROM registrar_private.attempts AS a
+    "SELECT count(*), min(a.occurred_at), max(a.occurred_at) FROM registrar_private.attempts AS a
      WHERE a.identifier_hash = $1 AND a.purpose = $2 AND NOT a.succeeded AND a.occurred_at > now() - interval '1 day'
          AND a.id > coalesce((
              SELECT max(s.id) FROM registrar_private.attempts AS s
@@ -85,28 +95,50 @@ static FAILURES: Statement = Statement::new(
     &[BYTEAOID, TEXTOID],
 );
 
-/// How often an identifier failed since it last succeeded, within a day, and when it did last.
-pub(crate) fn failures(
-    client: &mut SpiClient<'_>,
-    identifier: &SecretHash,
-    purpose: Purpose,
-) -> (i64, Option<Timestamp>) {
-    let row = FAILURES.run(client, &[identifier.as_bytes().as_slice().into(), purpose.as_str().into()]).first();
-    let last: Option<TimestampWithTimeZone> = row.get(2).ok().flatten();
-    (row.get(1).ok().flatten().unwrap_or_default(), last.map(Timestamp::from))
+/// Attempts that were counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count {
+    pub(crate) number: i64,
+    /// When the first of them was made; `None` where there is none.
+    pub(crate) first: Option<Timestamp>,
+    /// When the last of them was made.
+    pub(crate) last: Option<Timestamp>,
 }
 
-static FAILURES_OF_ADDRESS: Statement = Statement::new(
-    "SELECT count(*), min(a.occurred_at) FROM registrar_private.attempts AS a
-     WHERE a.address = $1 AND a.purpose = $2 AND NOT a.succeeded AND a.occurred_at > now() - interval '15 minutes'",
-    &[INETOID, TEXTOID],
+impl Count {
+    fn read(rows: SpiTupleTable<'_>) -> Self {
+        let row = rows.first();
+        let time = |place| row.get::<TimestampWithTimeZone>(place).ok().flatten().map(Timestamp::from);
+        Self { number: row.get(1).ok().flatten().unwrap_or_default(), first: time(2), last: time(3) }
+    }
+}
+
+/// How often an identifier failed since it last succeeded, within a day.
+pub(crate) fn failures(client: &mut SpiClient<'_>, identifier: &SecretHash, purpose: Purpose) -> Count {
+    Count::read(FAILURES.run(client, &[identifier.as_bytes().as_slice().into(), purpose.as_str().into()]))
+}
+
+static SINCE: Statement = Statement::new(
+    "SELECT count(*), min(a.occurred_at), max(a.occurred_at) FROM registrar_private.attempts AS a
+     WHERE a.identifier_hash = $1 AND a.purpose = $2 AND a.occurred_at > $3",
+    &[BYTEAOID, TEXTOID, TIMESTAMPTZOID],
 );
 
-/// How often the caller's address failed within a quarter of an hour, and when it did first; never where there is none.
-pub(crate) fn failures_of_address(client: &mut SpiClient<'_>, purpose: Purpose) -> (i64, Option<Timestamp>) {
-    let row = FAILURES_OF_ADDRESS.run(client, &[address_parameter(), purpose.as_str().into()]).first();
-    let first: Option<TimestampWithTimeZone> = row.get(2).ok().flatten();
-    (row.get(1).ok().flatten().unwrap_or_default(), first.map(Timestamp::from))
+/// How often something was attempted with an identifier since then, whatever came of it.
+pub(crate) fn since(client: &mut SpiClient<'_>, identifier: &SecretHash, purpose: Purpose, since: Timestamp) -> Count {
+    Count::read(SINCE.run(client, &[identifier.as_bytes().as_slice().into(), purpose.as_str().into(), since.into()]))
+}
+
+static OF_ADDRESS: Statement = Statement::new(
+    "SELECT count(*), min(a.occurred_at), max(a.occurred_at) FROM registrar_private.attempts AS a
+     WHERE a.address = $1 AND a.purpose = $2 AND a.occurred_at > $3 AND NOT ($4 AND a.succeeded)",
+    &[INETOID, TEXTOID, TIMESTAMPTZOID, BOOLOID],
+);
+
+/// How often the caller's network address attempted something since then, or failed at it; never where there is none.
+pub(crate) fn of_address(client: &mut SpiClient<'_>, purpose: Purpose, since: Timestamp, only_failures: bool) -> Count {
+    let arguments = [address_parameter(), purpose.as_str().into(), since.into(), only_failures.into()];
+    Count::read(OF_ADDRESS.run(client, &arguments))
 }
 
 static TAKE_TURNS: Statement = Statement::new("SELECT pg_advisory_xact_lock($1)", &[INT8OID]);

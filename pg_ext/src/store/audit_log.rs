@@ -26,6 +26,11 @@ pub(crate) enum Action {
     RefreshSession,
     Logout,
     SignIn,
+    SendOtp,
+    VerifyOtp,
+    RequestPasswordReset,
+    ResetPassword,
+    ChangePassword,
 }
 
 impl Action {
@@ -45,6 +50,11 @@ impl Action {
             Self::RefreshSession => "refresh_session",
             Self::Logout => "logout",
             Self::SignIn => "sign_in",
+            Self::SendOtp => "send_otp",
+            Self::VerifyOtp => "verify_otp",
+            Self::RequestPasswordReset => "request_password_reset",
+            Self::ResetPassword => "reset_password",
+            Self::ChangePassword => "change_password",
         }
     }
 

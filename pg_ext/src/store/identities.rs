@@ -1,7 +1,7 @@
 //! `auth.identities`: without a row there, Supabase Auth neither signs a user in nor links another provider.
 
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::BuiltinOid::{JSONBOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::pg::{Timestamp, jsonb};
 
 /// What a registration writes. Older versions of the table have the provider's id in a text column `id`.
 const INSERTED: &[(&str, &str)] =
-    &[("user_id", "$1"), ("identity_data", "$2"), ("provider", "'email'"), ("created_at", "$3"), ("updated_at", "$3")];
+    &[("user_id", "$1"), ("identity_data", "$2"), ("provider", "$5"), ("created_at", "$3"), ("updated_at", "$3")];
 
 static INSERT: Statement = Statement::made_by(
     |client| {
@@ -23,23 +23,30 @@ static INSERT: Statement = Statement::made_by(
             columns.insert_statement("identities", &[&[("id", "$1::text")], INSERTED].concat())
         }
     },
-    &[UUIDOID, JSONBOID, TIMESTAMPTZOID, UUIDOID],
+    &[UUIDOID, JSONBOID, TIMESTAMPTZOID, UUIDOID, TEXTOID],
 );
 
-/// Inserts the e-mail identity of a new user, with the claims of [`users::claims`](super::users::claims).
-pub(crate) fn insert(client: &mut SpiClient<'_>, user_id: Uuid, claims: &DatumWithOid<'_>, now: Timestamp) {
-    INSERT.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), now.into(), pg_uuid(Uuid::new_v4()).into()]);
+/// Inserts the identity of a new user with a provider, `email` or `phone`, and the claims of [`users::claims`](super::users::claims).
+pub(crate) fn insert(
+    client: &mut SpiClient<'_>,
+    user_id: Uuid,
+    provider: &str,
+    claims: &DatumWithOid<'_>,
+    now: Timestamp,
+) {
+    let id = pg_uuid(Uuid::new_v4());
+    INSERT.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), now.into(), id.into(), provider.into()]);
 }
 
 static CONFIRM: Statement = Statement::new(
-    "UPDATE auth.identities SET identity_data = identity_data || '{\"email_verified\": true}', updated_at = $2
-     WHERE user_id = $1 AND provider = 'email' AND jsonb_typeof(identity_data) = 'object'",
-    &[UUIDOID, TIMESTAMPTZOID],
+    "UPDATE auth.identities SET identity_data = identity_data || jsonb_build_object($3 || '_verified', true), updated_at = $2
+     WHERE user_id = $1 AND provider = $3 AND jsonb_typeof(identity_data) = 'object'",
+    &[UUIDOID, TIMESTAMPTZOID, TEXTOID],
 );
 
-/// Marks the e-mail identity of a user as verified.
-pub(crate) fn confirm(client: &mut SpiClient<'_>, user_id: Uuid, now: Timestamp) {
-    CONFIRM.run(client, &[pg_uuid(user_id).into(), now.into()]);
+/// Marks the identity of a user with a provider, `email` or `phone`, as verified.
+pub(crate) fn confirm(client: &mut SpiClient<'_>, user_id: Uuid, provider: &str, now: Timestamp) {
+    CONFIRM.run(client, &[pg_uuid(user_id).into(), now.into(), provider.into()]);
 }
 
 static REPLACE: Statement = Statement::new(

@@ -15,12 +15,15 @@ use crate::{origin, settings};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Method {
     Password,
+    /// A one-time code.
+    Otp,
 }
 
 impl Method {
     fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::Otp => "otp",
         }
     }
 }
@@ -33,6 +36,8 @@ pub(crate) enum EndReason {
     Replay,
     /// The user was banned or deleted.
     User,
+    /// The password was changed or reset.
+    Password,
 }
 
 impl EndReason {
@@ -41,6 +46,7 @@ impl EndReason {
             Self::Logout => "logout",
             Self::Replay => "replay",
             Self::User => "user",
+            Self::Password => "password",
         }
     }
 }
@@ -48,6 +54,7 @@ impl EndReason {
 /// A session as it is stored.
 pub(crate) struct StoredSession {
     pub(crate) session: Session,
+    created_at: Timestamp,
     token_expires_at: Timestamp,
     expires_at: Timestamp,
     is_ended: bool,
@@ -57,6 +64,11 @@ impl StoredSession {
     /// Whether the session lasts, refreshed or not.
     pub(crate) fn is_live(&self) -> bool {
         !self.is_ended && self.expires_at > pg::transaction_start()
+    }
+
+    /// Whether the user signed in no longer than so many seconds ago.
+    pub(crate) fn is_fresh(&self, seconds: i32) -> bool {
+        self.created_at.plus_seconds(seconds) > pg::transaction_start()
     }
 
     /// Whether its session token is valid.
@@ -77,18 +89,19 @@ fn stored(row: &SpiHeapTupleData<'_>) -> Option<StoredSession> {
     let time = |place| row.get::<TimestampWithTimeZone>(place).ok().flatten().map(Timestamp::from);
     let uuid = |place| row.get::<pgrx::Uuid>(place).ok().flatten().map(from_pg_uuid);
     let text = |place| row.get::<String>(place).ok().flatten();
-    let expires_at = time(5)?;
+    let (created_at, expires_at) = (time(3)?, time(5)?);
     Some(StoredSession {
         session: Session {
             id: uuid(1)?,
             user_id: uuid(2)?,
-            created_at: time(3)?.to_utc(),
+            created_at: created_at.to_utc(),
             refreshed_at: time(4)?.to_utc(),
             expires_at: expires_at.to_utc(),
             device_name: text(6),
             address: text(7),
             user_agent: text(8),
         },
+        created_at,
         token_expires_at: time(9)?,
         expires_at,
         is_ended: row.get(10).ok().flatten()?,

@@ -34,6 +34,8 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("009_declared_relations", include_str!("../../sql/storage/009_declared_relations.sql")),
     ("010_sessions", include_str!("../../sql/storage/010_sessions.sql")),
     ("011_attempts", include_str!("../../sql/storage/011_attempts.sql")),
+    ("012_one_time_codes", include_str!("../../sql/storage/012_one_time_codes.sql")),
+    ("013_password_resets", include_str!("../../sql/storage/013_password_resets.sql")),
 ];
 
 /// The names of the migrations.

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{JSONBOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::{SpiClient, SpiTupleTable};
-use registrar_core::{UserProfileData, UserSummary};
+use registrar_core::{FieldError, UserProfileData, UserSummary};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -21,13 +21,21 @@ use crate::pg::{Jsonb, PgError, Timestamp, jsonb};
 /// A user to be inserted.
 pub(crate) struct NewUser<'a> {
     pub(crate) id: Uuid,
-    pub(crate) email: &'a str,
+    /// The address; without one, the user is known by the phone number.
+    pub(crate) email: Option<&'a str>,
     /// Digits without `+`.
     pub(crate) phone: Option<&'a str>,
     pub(crate) password_hash: Option<&'a str>,
     pub(crate) role: &'a str,
     /// What [`claims`] makes, as a parameter.
     pub(crate) claims: &'a DatumWithOid<'a>,
+}
+
+impl NewUser<'_> {
+    /// What Supabase Auth calls the provider of the identity.
+    pub(crate) fn provider(&self) -> &'static str {
+        if self.email.is_some() { "email" } else { "phone" }
+    }
 }
 
 /// Each column that a registration writes, and with what. Every token column is '', which Supabase Auth can read, and not
@@ -70,7 +78,8 @@ static INSERT: Statement = Statement::made_by(
 /// # Errors
 /// What PostgreSQL raises: 23505 where e-mail or phone are taken, or anything that a trigger of the app's raises.
 pub(crate) fn insert(client: &mut SpiClient<'_>, user: &NewUser<'_>, now: Timestamp) -> Result<(), PgError> {
-    let app_metadata = Jsonb::of(&json!({"provider": "email", "providers": ["email"], "role": user.role}));
+    let app_metadata =
+        Jsonb::of(&json!({"provider": user.provider(), "providers": [user.provider()], "role": user.role}));
     INSERT.run_trapped(
         client,
         &[
@@ -94,6 +103,11 @@ pub(crate) fn claims(id: Uuid, email: &str, verified: bool, metadata: &Map<Strin
     claims.insert("email_verified".into(), verified.into());
     claims.insert("phone_verified".into(), false.into());
     Jsonb::of(&claims)
+}
+
+/// The same of a user who is known by a phone number, in digits.
+pub(crate) fn phone_claims(id: Uuid, phone: &str) -> Jsonb {
+    Jsonb::of(&json!({"sub": id.to_string(), "phone": phone, "email_verified": false, "phone_verified": false}))
 }
 
 /// What [`summary`] reads, as a list of columns.
@@ -259,6 +273,12 @@ thread_local! {
 pub(crate) fn keeps_phones(client: &mut SpiClient<'_>) -> bool {
     let Ok(keeps) = remembered(&KEEPS_PHONES, || Ok::<_, Infallible>(Columns::of_auth(client, "users").has("phone")));
     *keeps
+}
+
+/// The refusal of a phone number where there is none.
+pub(crate) fn no_phones() -> FieldError {
+    FieldError::invalid("phone", "This database keeps no phone numbers.")
+        .with_hint("Its auth.users has no column phone; update Supabase Auth, or leave the number out.")
 }
 
 /// Whose phone number it is.
