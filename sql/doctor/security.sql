@@ -1,5 +1,5 @@
 -- What an API role could read or write that it should not. $1 is the attached profile tables, $2 the schemas of PostgreSQL's
--- and Supabase's own, $3 auth.users.
+-- and Supabase's own, $3 auth.users, $4 the functions of registrar's that the owner lets visitors call.
 WITH api_roles AS (
     SELECT r.oid, r.rolname FROM pg_catalog.pg_roles AS r WHERE r.rolname IN ('anon', 'authenticated')
     UNION ALL
@@ -103,7 +103,7 @@ WITH api_roles AS (
     FROM pg_catalog.pg_proc AS p
     CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS acl
     JOIN api_roles AS r ON r.oid = acl.grantee AND r.rolname <> 'authenticated'
-    WHERE p.pronamespace = to_regnamespace('registrar')
+    WHERE p.pronamespace = to_regnamespace('registrar') AND NOT (r.rolname = 'anon' AND p.proname = ANY ($4))
 
     UNION ALL
     SELECT

@@ -1,4 +1,4 @@
-//! Argument types that pgrx has no words for: `regclass` and `name`.
+//! Argument types that pgrx has no words for: `regclass`, `regprocedure` and `name`.
 
 use std::ffi::CStr;
 
@@ -14,6 +14,10 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Relation(pub(crate) Oid);
 
+/// A function, as `regprocedure`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Function(pub(crate) Oid);
+
 /// An identifier, as `name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name(pub(crate) String);
@@ -21,6 +25,13 @@ pub(crate) struct Name(pub(crate) String);
 impl FromDatum for Relation {
     unsafe fn from_polymorphic_datum(datum: Datum, is_null: bool, oid: Oid) -> Option<Self> {
         // SAFETY: a regclass is an oid.
+        unsafe { Oid::from_polymorphic_datum(datum, is_null, oid) }.map(Self)
+    }
+}
+
+impl FromDatum for Function {
+    unsafe fn from_polymorphic_datum(datum: Datum, is_null: bool, oid: Oid) -> Option<Self> {
+        // SAFETY: a regprocedure is an oid.
         unsafe { Oid::from_polymorphic_datum(datum, is_null, oid) }.map(Self)
     }
 }
@@ -62,4 +73,5 @@ macro_rules! argument {
 }
 
 argument!(Relation, "regclass");
+argument!(Function, "regprocedure");
 argument!(Name, "name");

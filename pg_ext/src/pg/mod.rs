@@ -17,7 +17,7 @@ mod table;
 mod trap;
 mod user_row;
 
-pub(crate) use argument::{Name, Relation};
+pub(crate) use argument::{Function, Name, Relation};
 pub(crate) use clock::{Timestamp, pause, transaction_id, transaction_start};
 pub(crate) use deferred::{check_deferred_constraints, has_deferred, settle_deferred_constraints};
 pub(crate) use dry_run::{dry_run, is_dry_run, other_open_cursor};

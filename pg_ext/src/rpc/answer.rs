@@ -8,6 +8,7 @@ use registrar_core::{Envelope, ErrorCode, FieldError};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::caller::Caller;
 use crate::pg::{self, Jsonb, PgError, subtransaction};
 use crate::store::audit_log::{self, Action};
 use crate::store::plans;
@@ -140,9 +141,12 @@ pub(super) fn forbidden_by_table(message: &str) -> FieldError {
         .with_hint("The table's owner can GRANT the right, and with row security CREATE a POLICY for the own row.")
 }
 
-/// What the caller learns of an error of PostgreSQL: its SQLSTATE and message, which name tables and constraints but no
-/// values (those stand in the detail). Only a trusted back end can call.
+/// What the caller learns of an error of PostgreSQL: a back end its SQLSTATE and message, which name tables and constraints but no
+/// values (those stand in the detail); everybody else, that there was one.
 pub(super) fn internal(error: &PgError) -> FieldError {
+    if !Caller::outer().is_trusted() {
+        return FieldError::of_call(ErrorCode::Internal, "The database refused a statement; nothing was written.");
+    }
     let (sqlstate, message) = (error.sqlstate(), &error.message);
     let hint = match sqlstate.as_str() {
         "42P01" | "3F000" if message.contains("registrar_private") || message.contains("auth.") => {

@@ -29,6 +29,22 @@ impl Caller {
         Self { role, is_trusted: pg::has_rights_of(role, c"service_role") }
     }
 
+    /// Who called a function that runs with registrar's rights.
+    pub(super) fn outer() -> Self {
+        let role = pg::outer_user_id();
+        Self { role, is_trusted: pg::has_rights_of(role, c"service_role") }
+    }
+
+    /// Whether it is a back end, which may learn what a visitor may not.
+    pub(super) fn is_trusted(self) -> bool {
+        self.is_trusted
+    }
+
+    /// Who is signed in, by the access token.
+    pub(super) fn user_id(self) -> Option<Uuid> {
+        claims().and_then(|claims| claims.sub)
+    }
+
     /// On whose profile a call acts, and with which rights: a user on the own, with those that the table gives; a back end on
     /// that of the user it names, with those of the table's owner.
     ///
@@ -39,7 +55,7 @@ impl Caller {
             let missing = || FieldError::invalid("user_id", "A user id is required.");
             return user_id.map(|user_id| (user_id, Rights::Owner)).ok_or_else(missing);
         }
-        let own = claims().and_then(|claims| claims.sub);
+        let own = self.user_id();
         match (own, user_id) {
             (Some(own), None) => Ok((own, Rights::Role(self.role))),
             (Some(own), Some(user_id)) if own == user_id => Ok((own, Rights::Role(self.role))),

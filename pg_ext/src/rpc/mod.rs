@@ -15,6 +15,7 @@ mod profile_bulk;
 mod profile_operations;
 mod profile_tables;
 mod profiles;
+mod public_access;
 mod registration;
 pub(crate) mod session_check;
 mod sessions;

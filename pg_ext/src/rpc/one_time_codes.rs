@@ -17,6 +17,7 @@ use crate::store::attempts::{self, Purpose};
 use crate::store::audit_log::Action;
 use crate::store::confirmations::{self, Besides};
 use crate::store::credentials::Credentials;
+use crate::store::message_sender::{self, Message};
 use crate::store::one_time_codes::{self, StoredCode};
 use crate::store::sessions::{self, Method};
 use crate::store::users::{self, NewUser, Standing};
@@ -55,11 +56,14 @@ fn send(
     purpose: CodePurpose,
 ) -> Result<Done<OtpSent>, Refusal> {
     let hash = recipient.hash();
+    let is_trusted = caller.is_trusted();
+    if !is_trusted && !message_sender::is_there(client) {
+        return Err(nobody_sends().into());
+    }
     attempts::take_turns(client, &hash);
     limits::check_sends(client, &hash, Purpose::SendOtp)?;
     let found = recipient.credentials(client).map(|found| found.user_id);
     attempts::record(client, &hash, Purpose::SendOtp, found.is_some(), found);
-    let is_trusted = caller.require_trusted().is_ok();
     let (user_id, status) = match found {
         Some(user_id) => match users::standing(client, user_id) {
             Some(Standing::Good) => (Some(user_id), 200),
@@ -74,14 +78,26 @@ fn send(
     let now = pg::transaction_start();
     let expires_at = now.plus_seconds(settings::otp_lifetime());
     one_time_codes::replace(client, &hash, purpose, user_id, &code, (now, expires_at));
-    let data = OtpSent {
+    let mut data = OtpSent {
         channel: recipient.channel(),
         recipient: recipient.recipient().to_owned(),
         purpose,
-        code: is_trusted.then(|| code.expose().to_owned()),
+        code: Some(code.expose().to_owned()),
         expires_at: expires_at.to_utc(),
     };
+    if !is_trusted {
+        if let Some(user_id) = user_id {
+            message_sender::send(client, Action::SendOtp, user_id, &Message::OneTimeCode { user_id, sent: &data });
+        }
+        data.code = None;
+    }
     Ok(Done { status: if is_trusted { status } else { 200 }, message: "A code was made".into(), user_id, data })
+}
+
+/// The refusal of a visitor's request for a message.
+pub(super) fn nobody_sends() -> FieldError {
+    FieldError::of_call(ErrorCode::Forbidden, "Messages are sent by a back end only.")
+        .with_hint("The owner names a function that sends them: SELECT registrar.allow_public_sign_in(true, 'app.send_message(jsonb)');")
 }
 
 fn not_good(client: &mut SpiClient<'_>, user_id: Uuid) -> FieldError {

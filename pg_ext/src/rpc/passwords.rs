@@ -13,6 +13,7 @@ use super::answer::{Done, Refusal, answer};
 use super::caller::Caller;
 use super::identifier::Identifier;
 use super::limits;
+use super::one_time_codes::nobody_sends;
 use super::sessions::{Whose, expired, parse};
 use super::sign_in::{check_standing, kept, sent_password, verified};
 use crate::pg::{self, Jsonb};
@@ -22,6 +23,7 @@ use crate::store::audit_log::Action;
 use crate::store::confirmations::{self, Besides};
 use crate::store::credentials::{self, Credentials};
 use crate::store::from_pg_uuid;
+use crate::store::message_sender::{self, Message};
 use crate::store::password_resets::{self, NewReset};
 use crate::store::sessions::{self, EndReason, Which};
 use crate::store::users;
@@ -45,17 +47,25 @@ fn request_reset(
     email: &Identifier,
 ) -> Result<Done<PasswordResetRequested>, Refusal> {
     let hash = email.hash();
+    if !caller.is_trusted() && !message_sender::is_there(client) {
+        return Err(nobody_sends().into());
+    }
     attempts::take_turns(client, &hash);
     limits::check_sends(client, &hash, Purpose::SendReset)?;
     let found = email.credentials(client);
     let user_id = found.as_ref().map(|found| found.user_id);
     attempts::record(client, &hash, Purpose::SendReset, found.is_some(), user_id);
-    let reset = match found.ok_or_else(unknown).and_then(|found| issue(client, email, &found)) {
-        Ok(reset) => Some(reset),
-        Err(error) if caller.require_trusted().is_ok() => return Err(kept(error, user_id)),
+    let issued = found.ok_or_else(unknown).and_then(|found| issue(client, email, &found).map(|reset| (found, reset)));
+    let reset = match issued {
+        Ok((_, reset)) if caller.is_trusted() => Some(reset),
+        Ok((Credentials { user_id, .. }, reset)) => {
+            let message = Message::PasswordReset { user_id, recipient: email.recipient(), reset: &reset };
+            message_sender::send(client, Action::RequestPasswordReset, user_id, &message);
+            None
+        }
+        Err(error) if caller.is_trusted() => return Err(kept(error, user_id)),
         Err(_) => None,
     };
-    let reset = reset.filter(|_| caller.require_trusted().is_ok());
     let data = PasswordResetRequested { reset };
     Ok(Done { status: 200, message: "A token to reset the password was made".into(), user_id, data })
 }

@@ -156,7 +156,7 @@ pub(super) struct Whose {
 }
 
 impl Whose {
-    /// A signed-in user's own, by the access token; those of a session token, or of the user that a back end names.
+    /// A signed-in user's own, by the access token or the session token; those of the user that a back end names.
     ///
     /// # Errors
     /// `forbidden` where nobody is signed in or another user is named; `token_invalid` and `session_expired` for the token.
@@ -168,7 +168,8 @@ impl Whose {
             usable(session)
         });
         let by_token = by_token.transpose()?.map(|session| (session.user_id, session.id));
-        if caller.require_trusted().is_ok() {
+        // Whoever has a session token and is not signed in by another proof is who it says, and a back end may say who it is.
+        if caller.is_trusted() || (by_token.is_some() && caller.user_id().is_none()) {
             let named = by_token.map(|(user_id, session_id)| Self { user_id, session_id: Some(session_id) });
             let of_user = user_id.map(|user_id| Self { user_id, session_id: None });
             return match (named, of_user) {

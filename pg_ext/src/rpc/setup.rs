@@ -24,14 +24,15 @@ fn setup() -> pgrx::JsonB {
     }
 }
 
-fn require_superuser(client: &mut SpiClient<'_>, function: &str) {
+/// Raises where the caller is no superuser.
+pub(super) fn require_superuser(client: &mut SpiClient<'_>, function: &str) {
     let query = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
     let row = client.update(query, Some(1), &[]).expect("a catalogue query").first();
     if row.get_one::<bool>().ok().flatten() != Some(true) {
         raise(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             format!("registrar.{function} must be run by a superuser"),
-            "It makes roles, and grants rights on tables of other owners.",
+            "It grants rights on what belongs to others.",
         );
     }
 }

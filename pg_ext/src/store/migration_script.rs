@@ -2,8 +2,9 @@
 
 use pgrx::spi::{SpiClient, quote_literal};
 
+use super::public_access::PublicAccess;
 use super::setup_grants::{SCRIPT, SETUP_GRANTS};
-use super::{api_wrappers, migration_tables, storage};
+use super::{api_wrappers, migration_tables, public_access, storage};
 use crate::pg;
 
 /// The script. Two calls give the same text as long as nothing was changed, and the script changes nothing where all is there.
@@ -22,6 +23,7 @@ SELECT registrar.setup();
         ("Settings of the database, in force for new sessions", settings(client)),
         // The caller has no right to look into registrar_private.
         ("Roles that users can have in the app", pg::as_registrar(|| roles(client))),
+        ("What visitors may do", pg::as_registrar(|| public_access(client))),
         ("Rights on registrar's own that are others than setup() gives", rights(client)),
         ("Columns that the doctor watches over", pg::as_registrar(|| lines(client, DECLARED, None))),
     ] {
@@ -90,6 +92,13 @@ fn settings(client: &mut SpiClient<'_>) -> Vec<String> {
         return Vec::new();
     }
     vec![do_statement(&format!("BEGIN\n{}\nEND", settings.join("\n")))]
+}
+
+/// Nothing, unless the owner has said otherwise.
+fn public_access(client: &mut SpiClient<'_>) -> Vec<String> {
+    let PublicAccess::SignIn { sender } = public_access::read(client) else { return Vec::new() };
+    let sender = sender.map(|name| format!(", {}", quote_literal(format!("{name}(jsonb)"))));
+    vec![format!("SELECT registrar.allow_public_sign_in(true{});", sender.unwrap_or_default())]
 }
 
 /// Those that `setup()` did not make, or not as they are now; and what it made and is gone.
@@ -179,7 +188,8 @@ fn rights(client: &mut SpiClient<'_>) -> Vec<String> {
          ) AS differing (object, place, statement)
          ORDER BY differing.object COLLATE \"C\", differing.place, differing.statement COLLATE \"C\""
     );
-    lines(client, &query, Some(SCRIPT))
+    let public = pg::as_registrar(|| public_access::read(client).script());
+    lines(client, &query, Some(&format!("{SCRIPT}{public}")))
 }
 
 fn wrappers(client: &mut SpiClient<'_>) -> Vec<String> {

@@ -3,6 +3,7 @@
 use pgrx::spi::SpiClient;
 
 use super::columns::Columns;
+use super::public_access;
 
 const AUTH_ROLES: &str = include_str!("../../sql/auth/roles.sql");
 const AUTH_USERS: &str = include_str!("../../sql/auth/users.sql");
@@ -36,6 +37,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("011_attempts", include_str!("../../sql/storage/011_attempts.sql")),
     ("012_one_time_codes", include_str!("../../sql/storage/012_one_time_codes.sql")),
     ("013_password_resets", include_str!("../../sql/storage/013_password_resets.sql")),
+    ("014_public_access", include_str!("../../sql/storage/014_public_access.sql")),
 ];
 
 /// The names of the migrations.
@@ -79,6 +81,7 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     run(client, VIEWS);
     run(client, PRIVATE_ACCESS);
     run(client, API_ACCESS);
+    public_access::apply(client);
     for table in ["roles", "profile_tables"] {
         let trigger =
             ("registrar_configuration_changed", format!("registrar_private.{table}"), "configuration_changed");
@@ -131,7 +134,8 @@ fn migrate(client: &mut SpiClient<'_>) -> Vec<String> {
     applied
 }
 
-fn run(client: &mut SpiClient<'_>, script: &str) {
+/// Runs a script of statements without parameters.
+pub(super) fn run(client: &mut SpiClient<'_>, script: &str) {
     client.update(script, None, &[]).expect("PostgreSQL either runs a script or raises");
 }
 

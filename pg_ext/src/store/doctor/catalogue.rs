@@ -6,8 +6,9 @@ use registrar_core::Severity;
 use serde::Deserialize;
 
 use super::declared::Origin;
-use super::{Check, Finding, Subjects, facts, json, system_schemas};
+use super::{Check, Finding, Subjects, facts, find_table, json, system_schemas};
 use crate::pg::PgError;
+use crate::store::public_access::PublicAccess;
 
 /// A finding as a query makes it.
 #[derive(Deserialize)]
@@ -19,10 +20,30 @@ struct Row {
     fix_sql: Option<String>,
 }
 
+/// A row of `registrar_private.public_access`.
+#[derive(Deserialize)]
+struct Allowed {
+    sender: Option<String>,
+}
+
 pub(super) fn find_of_security(client: &SpiClient<'_>, subjects: &Subjects) -> Result<Vec<Finding>, PgError> {
     let attached: Vec<_> = subjects.named.iter().filter(|named| named.origin == Origin::Attached).collect();
     let query = include_str!("../../../sql/doctor/security.sql");
-    found(client, query, &[JSONBOID, TEXTARRAYOID, OIDOID], &[json(&attached), system_schemas(), subjects.users.into()])
+    let types = [JSONBOID, TEXTARRAYOID, OIDOID, TEXTARRAYOID];
+    let public = public_access(client)?.functions();
+    found(client, query, &types, &[json(&attached), system_schemas(), subjects.users.into(), public.into()])
+}
+
+/// What the owner has said that visitors may do.
+fn public_access(client: &SpiClient<'_>) -> Result<PublicAccess, PgError> {
+    if find_table(client, "registrar_private", "public_access")?.is_none() {
+        return Ok(PublicAccess::Nothing);
+    }
+    let query =
+        "SELECT json_agg(json_build_object('sender', p.sender_name))::text FROM registrar_private.public_access AS p";
+    let rows: Option<Vec<Allowed>> = facts(client, query, &[], &[])?;
+    let allowed = rows.and_then(|rows| rows.into_iter().next());
+    Ok(allowed.map_or(PublicAccess::Nothing, |Allowed { sender }| PublicAccess::SignIn { sender }))
 }
 
 pub(super) fn find_of_server(client: &SpiClient<'_>, subjects: &Subjects) -> Result<Vec<Finding>, PgError> {

@@ -1,0 +1,50 @@
+//! Messages that visitors ask for, handed to the app's own function that sends them.
+
+use pgrx::pg_sys::BuiltinOid::JSONBOID;
+use pgrx::spi::SpiClient;
+use registrar_core::{OtpSent, PasswordReset};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::audit_log::{self, Action};
+use super::public_access;
+use crate::pg::{self, Jsonb, PgError, TrappedStatement};
+
+/// What is to be sent.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Message<'a> {
+    OneTimeCode {
+        user_id: Uuid,
+        #[serde(flatten)]
+        sent: &'a OtpSent,
+    },
+    PasswordReset {
+        user_id: Uuid,
+        recipient: &'a str,
+        #[serde(flatten)]
+        reset: &'a PasswordReset,
+    },
+}
+
+/// Whether there is somebody to send messages.
+pub(crate) fn is_there(client: &mut SpiClient<'_>) -> bool {
+    public_access::sender(client).is_some()
+}
+
+/// Has a message sent, with the rights of the owner of the function that sends. A failure is recorded and not told: it would tell a visitor
+/// that there is such a user.
+pub(crate) fn send(client: &mut SpiClient<'_>, action: Action, user_id: Uuid, message: &Message<'_>) {
+    let Some(sender) = public_access::sender(client) else { return };
+    let outcome: Result<u64, PgError> = pg::subtransaction(|| {
+        pg::as_role(sender.owner, || {
+            let types = [JSONBOID.value()];
+            let statement = TrappedStatement::prepare(client, &format!("SELECT {}($1)", sender.name), &types);
+            statement.execute(client, &[Jsonb::of(message).into()])
+        })
+    });
+    if let Err(error) = outcome {
+        let detail = format!("{} did not send: {} {}", sender.name, error.sqlstate(), error.message);
+        audit_log::record(client, action, "internal", Some(user_id), Some(&detail));
+    }
+}
