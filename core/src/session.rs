@@ -36,7 +36,7 @@ pub struct SessionTokens {
     pub session_token_expires_at: DateTime<Utc>,
     /// Good for one refresh.
     pub refresh_token: String,
-    /// A JSON Web Token (RFC 7519) that PostgREST and Supabase accept; `null` where `registrar.jwt_secret` is not set.
+    /// A JSON Web Token (RFC 7519) that PostgREST and Supabase accept; `null` where registrar was given no secret to sign it with.
     pub access_token: Option<String>,
     /// When that expires.
     pub access_token_expires_at: Option<DateTime<Utc>>,

@@ -92,6 +92,8 @@ COMMENT ON FUNCTION registrar.sign_in_with_password(text, text, text, text) IS
     'Opens a session for whoever has the password of an e-mail address or a phone number. 200 with the user, the session and its tokens; 401 invalid_credentials, whether or not there is such a user; 403 not_confirmed, user_banned and 410 user_deleted after a right password only; 423 locked and 429 rate_limited with Retry-After.';
 COMMENT ON FUNCTION registrar.allow_public_sign_in(boolean, regprocedure) IS
     'Lets visitors (anon) sign in, refresh, log out, and choose a password by a token, without a back end between; false takes it back. With p_sender, a function of one jsonb that sends messages, also ask for codes and tokens, which are never in the answer. Run as superuser; returns what is in force.';
+COMMENT ON FUNCTION registrar.set_jwt_secret(text) IS
+    'Stores the secret that access tokens are signed with (HS256), that of PostgREST or Supabase, of at least 32 bytes; NULL forgets it. Run as superuser. True where there is one now.';
 COMMENT ON FUNCTION registrar.send_otp(text, text, text, text) IS
     'Makes a one-time code of six digits for one e-mail address or phone number (p_mobile and p_phone take what people type), to be sent there by the back end that calls; it ends the one before. p_purpose: sign_in, or confirmation where the user is known. 200, or 201 where registrar.otp_creates_users made a user; 404 user_not_found; 403 user_banned; 410 user_deleted; 429 rate_limited with Retry-After.';
 COMMENT ON FUNCTION registrar.verify_otp(text, text, text, text, text, text) IS

@@ -81,8 +81,17 @@ async function openSession(user) {
   return { id, session_token, refresh_token }
 }
 
-/** What a user may call about the own sessions. */
+/** What a user may call about the own sessions and password. */
 const OWN_SESSIONS = {
+  async change_password(caller, { user, on }) {
+    const hash = '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'
+    await sql`UPDATE auth.users SET encrypted_password = ${hash} WHERE id = ${user.id}`
+    const change = { ...on, p_password: 'another horse, another staple' }
+    refused(await call(caller, 'change_password', change), 403, 'current_password: forbidden')
+    refused(await call(caller, 'change_password', { ...change, p_current_password: 'U*V' }), 401, 'current_password: invalid_credentials')
+    const { user: changed } = data(await call(caller, 'change_password', { ...change, p_current_password: 'U*U' }))
+    assert.equal(changed.id, user.id)
+  },
   async list_sessions(caller, { user, on }) {
     const { id } = await openSession(user)
     const { sessions } = data(await call(caller, 'list_sessions', on))
@@ -95,8 +104,49 @@ const OWN_SESSIONS = {
   },
 }
 
+/** A user with a confirmed address and a password. */
+async function verified(password) {
+  const { user, token } = await register({ p_password: password })
+  data(await call(backEnd, 'verify_email', { p_token: token }))
+  return user
+}
+
 /** What only the trusted back end may call. */
 const BACK_END = {
+  async send_otp() {
+    const user = await verified('correct horse battery staple')
+    const { code, channel, recipient } = data(await call(backEnd, 'send_otp', { p_email: user.email.toUpperCase() }))
+    assert.match(code, /^\d{6}$/)
+    assert.deepEqual([channel, recipient], ['email', user.email])
+    refused(await call(backEnd, 'send_otp', { p_email: user.email }), 429, 'rate_limited')
+    refused(await call(backEnd, 'send_otp', { p_phone: '+12025550123' }), 404, 'phone: user_not_found')
+  },
+  async verify_otp() {
+    const user = await verified('correct horse battery staple')
+    const { code } = data(await call(backEnd, 'send_otp', { p_email: user.email }))
+    const wrong = String((Number(code) + 1) % 1e6).padStart(6, '0')
+    refused(await call(backEnd, 'verify_otp', { p_email: user.email, p_code: wrong }), 401, 'code: invalid_credentials')
+    const right = { p_email: user.email, p_code: code, p_device_name: 'phone' }
+    const { user: signedIn, session, tokens } = data(await call(backEnd, 'verify_otp', right))
+    assert.deepEqual([signedIn.id, session.device_name], [user.id, 'phone'])
+    data(await call(backEnd, 'get_session', { p_session_token: tokens.session_token }))
+    refused(await call(backEnd, 'verify_otp', right), 410, 'code: otp_expired')
+  },
+  async request_password_reset() {
+    const user = await verified('correct horse battery staple')
+    const { reset } = data(await call(backEnd, 'request_password_reset', { p_email: user.email }))
+    assert.match(reset.token, /^[\w-]{64}$/)
+    refused(await call(backEnd, 'request_password_reset', { p_email: newEmail() }), 404, 'email: user_not_found')
+  },
+  async reset_password() {
+    const user = await verified('correct horse battery staple')
+    const { reset } = data(await call(backEnd, 'request_password_reset', { p_email: user.email }))
+    const weak = await call(backEnd, 'reset_password', { p_token: reset.token, p_password: '1234567' })
+    refused(weak, 422, 'password: weak_password', 'password: weak_password')
+    const { sessions_ended } = data(await call(backEnd, 'reset_password', { p_token: reset.token, p_password: 'another horse' }))
+    assert.equal(sessions_ended, 0)
+    data(await call(backEnd, 'sign_in_with_password', { p_email: user.email, p_password: 'another horse' }))
+  },
   async register_user_with_token() {
     const email = newEmail()
     const phone = `+1202${Math.floor(2340000 + Math.random() * 7000000)}`

@@ -2,23 +2,20 @@
 
 use std::sync::OnceLock;
 
+use postgres::Client;
 use registrar_core::{LoggedOut, Refreshed, Sessions};
-use registrar_tests::{Answer, OpenSession, Role, Stack, one, open_session};
+use registrar_tests::{Answer, OpenSession, Role, Stack, call as call_in_sql, one, open_session, plain_database};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 /// A stack whose gateway asks `check_session` before each request, and whose database knows the gateway's secret.
 fn stack() -> &'static Stack {
     static STACK: OnceLock<Stack> = OnceLock::new();
     STACK.get_or_init(|| {
         let builder = Stack::builder().unwrap().gateway_setting("PGRST_DB_PRE_REQUEST", "registrar.check_session");
-        let mut stack = builder.start().unwrap();
-        let secret = stack.secret().expose().to_owned();
-        let name = stack.database().name().to_owned();
-        let setting = format!("ALTER DATABASE {name} SET registrar.jwt_secret = '{secret}'");
-        stack.admin().batch_execute(&setting).unwrap();
-        // Connections that are open keep the settings they began with.
-        stack.gateway_mut().stop();
-        stack.gateway_mut().start().unwrap();
+        let stack = builder.start().unwrap();
+        let secret = stack.secret().expose();
+        assert!(one::<bool>(&mut stack.admin(), "SELECT registrar.set_jwt_secret($1)", &[&secret]));
         stack
     })
 }
@@ -110,4 +107,41 @@ fn it_dies_with_the_user_and_says_what_the_user_is() {
     for token in [token, access_token] {
         assert_eq!(call(&token, "get_profile", &json!({})).status, 401);
     }
+}
+
+/// Whether a refresh comes with an access token.
+fn has_access_token(admin: &mut Client) -> bool {
+    let user: Uuid = one(admin, "SELECT id FROM auth.users LIMIT 1", &[]);
+    let session = open_session(admin, user);
+    let refreshed = call_in_sql(admin, "refresh_session", &json!({ "p_refresh_token": session.refresh_token }));
+    refreshed.data.unwrap()["tokens"]["access_token"].is_string()
+}
+
+#[test]
+fn the_secret_is_stored_or_set_and_no_other_role_and_no_script_shows_it() {
+    let database = plain_database();
+    database.register("somebody@example.com");
+    let mut admin = database.admin().unwrap();
+    assert!(!has_access_token(&mut admin));
+    let secret = "a secret that is long enough for HS256";
+    let set =
+        |admin: &mut Client, secret: Option<&str>| admin.query_one("SELECT registrar.set_jwt_secret($1)", &[&secret]);
+    set(&mut admin, Some(secret)).unwrap();
+    assert!(has_access_token(&mut admin));
+    let too_short = set(&mut admin, Some("a secret of 31 bytes, one short")).unwrap_err();
+    assert_eq!(too_short.code().unwrap().code(), "22023");
+    let script: String = one(&mut admin, "SELECT registrar.migration_sql()", &[]);
+    assert!(!script.contains(secret), "{script}");
+    for role in [Role::Anon, Role::Authenticated, Role::ServiceRole] {
+        let mut client = database.connect_as(role).unwrap();
+        for query in ["SELECT registrar.set_jwt_secret('x')", "SELECT FROM registrar_private.secrets"] {
+            assert_eq!(client.execute(query, &[]).unwrap_err().code().unwrap().code(), "42501", "{role:?}: {query}");
+        }
+    }
+    assert!(!set(&mut admin, None).unwrap().get::<_, bool>(0));
+    assert!(!has_access_token(&mut admin));
+    admin.batch_execute(&format!("SET registrar.jwt_secret = '{secret}'")).unwrap();
+    assert!(has_access_token(&mut admin), "the setting serves as well");
+    let script: String = one(&mut admin, "SELECT registrar.migration_sql()", &[]);
+    assert!(!script.contains(secret), "{script}");
 }

@@ -44,7 +44,7 @@ fn a_right_password_opens_a_session() {
     let answer =
         call.json(&parameters).header("X-Forwarded-For", "192.0.2.7").header("User-Agent", "suite").send().unwrap();
     let envelope = answer.expect_success(200);
-    assert_eq!(envelope.message, "Signed in; there is no access token, since registrar.jwt_secret is not set");
+    assert_eq!(envelope.message, "Signed in; there is no access token, since set_jwt_secret was not called");
     let signed_in: SignedIn = answer.data(200);
     assert_eq!((signed_in.user.id, signed_in.user.email.as_deref()), (user, Some(email.as_str())));
     let session = &signed_in.session;

@@ -4,8 +4,8 @@ use pgrx::spi::SpiClient;
 use registrar_core::{Channel, Email, FieldError, Phone, SecretHash};
 
 use crate::settings;
-use crate::store::attempts;
 use crate::store::credentials::{self, Credentials};
+use crate::store::secrets;
 
 /// An e-mail address or a phone number.
 pub(super) enum Identifier {
@@ -52,8 +52,8 @@ impl Identifier {
     /// Under which its attempts are counted, whether or not anybody has it.
     pub(super) fn hash(&self) -> SecretHash {
         match self {
-            Self::Email(email) => attempts::keyed_hash(&[b"email", email.as_str().as_bytes()]),
-            Self::Phone(phone) => attempts::keyed_hash(&[b"phone", phone.digits().as_bytes()]),
+            Self::Email(email) => secrets::keyed_hash(&[b"email", email.as_str().as_bytes()]),
+            Self::Phone(phone) => secrets::keyed_hash(&[b"phone", phone.digits().as_bytes()]),
         }
     }
 

@@ -17,6 +17,7 @@ mod profile_tables;
 mod profiles;
 mod public_access;
 mod registration;
+mod secrets;
 pub(crate) mod session_check;
 mod sessions;
 mod setup;

@@ -25,6 +25,7 @@ use crate::store::credentials::{self, Credentials};
 use crate::store::from_pg_uuid;
 use crate::store::message_sender::{self, Message};
 use crate::store::password_resets::{self, NewReset};
+use crate::store::secrets;
 use crate::store::sessions::{self, EndReason, Which};
 use crate::store::users;
 
@@ -167,7 +168,7 @@ fn reset(client: &mut SpiClient<'_>, token: &Token, new: &NewPassword) -> Result
         confirmations::confirm(client, user_id, Channel::Email, besides, now);
     }
     // Whoever guessed wrongly before has locked the address for nobody any more.
-    let address = attempts::keyed_hash(&[b"email", stored.email.as_bytes()]);
+    let address = secrets::keyed_hash(&[b"email", stored.email.as_bytes()]);
     attempts::record(client, &address, Purpose::Password, true, Some(user_id));
     replace(client, user_id, &hash.into_hash(), Which::All)
 }
@@ -219,7 +220,7 @@ fn change(
     current: Option<&SecretString>,
 ) -> Result<Done<PasswordChanged>, Refusal> {
     let user_id = whose.user_id;
-    let attempted = attempts::keyed_hash(&[b"user", user_id.as_bytes()]);
+    let attempted = secrets::keyed_hash(&[b"user", user_id.as_bytes()]);
     attempts::take_turns(client, &attempted);
     let unknown = || Refusal::from(FieldError::of_call(ErrorCode::UserNotFound, ErrorCode::UserNotFound.meaning()));
     let user = users::lock_by_id(client, user_id).ok_or_else(unknown)?.summary;

@@ -113,7 +113,7 @@ fn sign_in(client: &mut SpiClient<'_>, request: &Request) -> Result<Done<SignedI
 /// The answer to whoever has a session now.
 pub(super) fn signed_in(data: SignedIn) -> Done<SignedIn> {
     let message = if data.tokens.access_token.is_none() && Caller::outer().is_trusted() {
-        "Signed in; there is no access token, since registrar.jwt_secret is not set"
+        "Signed in; there is no access token, since set_jwt_secret was not called"
     } else {
         "Signed in"
     };

@@ -27,7 +27,7 @@ static REFRESH_GRACE: GucSetting<i32> = GucSetting::<i32>::new(10);
 /// for short lives).
 static ACCESS_TOKEN_LIFETIME: GucSetting<i32> = GucSetting::<i32>::new(15 * 60);
 
-/// Empty: there is no secret that would be one for everybody.
+/// Empty: there is no secret that would be one for everybody, and `set_jwt_secret` keeps it from more eyes.
 static JWT_SECRET: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 pub(super) fn define() {
@@ -77,7 +77,7 @@ pub(super) fn define() {
     GucRegistry::define_string_guc(
         c"registrar.jwt_secret",
         c"The secret that access tokens are signed with (HS256): that of PostgREST or Supabase, of at least 32 bytes.",
-        c"Where it is empty, a sign-in makes a session without an access token.",
+        c"Goes before what set_jwt_secret() stored. Set it in postgresql.conf only: what ALTER DATABASE sets, every role can read.",
         &JWT_SECRET,
         GucContext::Suset,
         GucFlags::SUPERUSER_ONLY | GucFlags::NO_SHOW_ALL,

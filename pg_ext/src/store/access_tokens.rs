@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::columns::Columns;
 use super::pg_uuid;
 use super::plans::Statement;
+use super::secrets;
 use crate::pg::{self, Jsonb, Timestamp};
 use crate::settings;
 
@@ -25,9 +26,9 @@ static CLAIMS: Statement = Statement::made_by(
     &[UUIDOID],
 );
 
-/// A token for a session, with its expiry; `None` where `registrar.jwt_secret` is not set.
+/// A token for a session, with its expiry; `None` where there is no secret to sign it with.
 pub(crate) fn issue(client: &mut SpiClient<'_>, user_id: Uuid, session_id: Uuid) -> Option<(String, Timestamp)> {
-    let secret = settings::jwt_secret()?;
+    let secret = secrets::jwt_secret(client)?;
     let now = pg::transaction_start();
     let expires_at = now.plus_seconds(settings::access_token_lifetime());
     let row = CLAIMS.run(client, &[pg_uuid(user_id).into()]).first();

@@ -1,9 +1,5 @@
 //! `registrar_private.attempts`: what the limits count, whoever asked through whichever gateway.
 
-use std::cell::RefCell;
-use std::convert::Infallible;
-
-use pgrx::Spi;
 use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, INT8OID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::{SpiClient, SpiTupleTable};
@@ -12,7 +8,6 @@ use uuid::Uuid;
 
 use super::pg_uuid;
 use super::plans::Statement;
-use super::remembered::{Slot, remembered};
 use crate::origin;
 use crate::pg::{self, Timestamp};
 
@@ -38,23 +33,6 @@ impl Purpose {
             Self::SendReset => "send_reset",
         }
     }
-}
-
-static KEY: Statement =
-    Statement::new("SELECT value FROM registrar_private.secrets WHERE name = 'identifier_key'", &[]);
-
-thread_local! {
-    static IDENTIFIER_KEY: Slot<Vec<u8>> = const { RefCell::new(None) };
-}
-
-/// The hash of these parts under registrar's own key.
-pub(crate) fn keyed_hash(parts: &[&[u8]]) -> SecretHash {
-    let read = || {
-        let key: Option<Vec<u8>> = Spi::connect_mut(|client| KEY.run(client, &[]).first().get_one().ok().flatten());
-        Ok::<_, Infallible>(key.expect("setup() makes the key"))
-    };
-    let Ok(key) = remembered(&IDENTIFIER_KEY, read);
-    SecretHash::keyed(&key, parts)
 }
 
 static RECORD: Statement = Statement::new(

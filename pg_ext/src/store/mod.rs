@@ -37,6 +37,7 @@ pub(crate) mod public_access;
 pub(crate) mod refresh_tokens;
 mod remembered;
 pub(crate) mod roles;
+pub(crate) mod secrets;
 pub(crate) mod sessions;
 mod setup_grants;
 pub(crate) mod signup_check;

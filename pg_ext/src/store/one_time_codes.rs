@@ -6,8 +6,8 @@ use pgrx::spi::SpiClient;
 use registrar_core::{CodePurpose, OneTimeCode, SecretHash};
 use uuid::Uuid;
 
-use super::attempts::keyed_hash;
 use super::plans::Statement;
+use super::secrets::keyed_hash;
 use super::{from_pg_uuid, pg_uuid};
 use crate::pg::Timestamp;
 

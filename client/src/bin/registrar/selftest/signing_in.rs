@@ -78,7 +78,7 @@ async fn sign_in(stage: &Stage, person: &Person) -> Result<Ended<SignedIn>, Fail
     }
     let what = match signed_in.tokens.access_token {
         Some(_) => "with an access token",
-        None => "without an access token: registrar.jwt_secret is not set",
+        None => "without an access token: set_jwt_secret was not called",
     };
     Ok(Ended::done(what, signed_in))
 }
