@@ -288,6 +288,7 @@ const BACK_END = {
 
 /** What is the business of whoever owns the database or a table, and no API role's. */
 const OWNERS = [
+  'allow_public_sign_in', 'set_jwt_secret',
   'attach_profile_table', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
   'fix_constraint_step', 'migration_sql', 'setup', 'signup_check', 'verify_and_fix_constraint', 'withdraw_relation',
 ]
