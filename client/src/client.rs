@@ -1,5 +1,6 @@
 //! The client, and how one call is made.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::Retryable;
@@ -139,7 +140,7 @@ impl Client {
             if error.is_timeout() {
                 Error::Timeout { address, connected, after: start.elapsed(), request_id }
             } else {
-                Error::Transport { address, connected, request_id, source: Box::new(error.without_url()) }
+                Error::Transport { address, connected, request_id, source: Arc::new(error.without_url()) }
             }
         };
         let response = self
@@ -170,7 +171,7 @@ fn left_until(deadline: Instant) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::NewUser;
+    use crate::{CodePurpose, NewUser, OtpProof, PasswordChange, Recipient, SignIn};
     use serde_json::{Value, json};
 
     #[test]
@@ -181,6 +182,10 @@ mod tests {
             let _ = client.register(NewUser::new("user@example.com")).await;
             let _ = client.verify_email("token").await;
             let _ = client.resend_verification("user@example.com").await;
+            let _ = client.sign_in(SignIn::with_email("user@example.com", "password")).await;
+            let _ = client.send_otp(&Recipient::phone("+12024561111"), CodePurpose::SignIn).await;
+            let _ = client.verify_otp(OtpProof::new(Recipient::email("user@example.com"), "123456")).await;
+            let _ = client.change_password(PasswordChange::within("token", "password")).await;
             let _ = client.doctor().await;
             let _ = client.build_info().await;
             let (profiles, user) = (client.profiles(), Uuid::nil());

@@ -1,6 +1,7 @@
 //! Everything that can go wrong, and what to do about it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use registrar_core::{ErrorCode, FieldError};
@@ -18,7 +19,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// `Display` is one sentence without the cause, which is the [`source`](std::error::Error::source). No variant holds a
 /// key, password, hash or token. A `request_id` is the `X-Request-Id` that was sent, to be looked up in the server's logs.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The client cannot be built as it is set up; nothing was sent.
@@ -155,7 +156,7 @@ pub enum Error {
         /// The id of the request.
         request_id: Uuid,
         /// What the network layer says.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
 
     /// There was no answer in time.

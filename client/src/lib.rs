@@ -20,6 +20,9 @@
 //! # }
 //! ```
 //!
+//! [`Client::sign_in`] and [`Client::verify_otp`] open sessions, which [`Client::keep_session`] keeps valid;
+//! [`Client::request_password_reset`] and [`Client::change_password`] lead to a new password.
+//!
 //! [`Client::profiles`] makes, reads, changes and counts profiles, and looks after whole tables of them; the three tables
 //! that registrar brings along are typed in [`profile_templates`]. [`Client::doctor`] tells what is wrong with the
 //! database, and how it is mended.
@@ -42,6 +45,9 @@ mod client;
 mod config;
 mod doctor;
 mod error;
+mod new_password;
+mod one_time_codes;
+mod passwords;
 mod profile_calls;
 mod profile_pages;
 pub mod profile_templates;
@@ -49,6 +55,7 @@ mod profile_update;
 mod profiles;
 mod registration;
 mod retry;
+mod session_keeper;
 mod sign_in;
 mod tls;
 mod verification;
@@ -56,6 +63,8 @@ mod verification;
 pub use client::Client;
 pub use config::ClientBuilder;
 pub use error::{Error, Result};
+pub use one_time_codes::{OtpProof, Recipient};
+pub use passwords::PasswordChange;
 pub use profile_pages::ProfilePages;
 pub use profile_update::Change;
 pub use profiles::Profiles;
@@ -65,9 +74,11 @@ pub use registrar_core::{
     Registration, RepairReport, Resent, Severity, UserProfile, UserProfileData, UserSummary, Verification, Verified,
 };
 pub use registrar_core::{
-    FoundSession, ListedSession, LoggedOut, Refreshed, Session, SessionTokens, Sessions, SignedIn,
+    Channel, CodePurpose, FoundSession, ListedSession, LoggedOut, OtpSent, PasswordChanged, PasswordReset,
+    PasswordResetRequested, Refreshed, Session, SessionTokens, Sessions, SignedIn,
 };
 pub use registration::NewUser;
 pub use retry::Retry;
 pub use secrecy::{ExposeSecret, SecretString};
+pub use session_keeper::SessionKeeper;
 pub use sign_in::{LogoutScope, SignIn};

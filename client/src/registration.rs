@@ -1,12 +1,13 @@
 //! Registering a user.
 
-use registrar_core::{Email, FieldError, FullName, Password, PasswordHash, Registration};
+use registrar_core::{Email, FieldError, FullName, PasswordHash, Registration};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::client::Call;
+use crate::new_password;
 use crate::retry::Repeatable;
 use crate::{Client, Error, Result};
 
@@ -129,12 +130,9 @@ impl NewUser {
         Ok(Call::new("register_user_with_token", &parameters, Repeatable::Always))
     }
 
-    /// Hashes where it holds up no other task.
     async fn hashed(&self, password: SecretString) -> Result<PasswordHash> {
         let known = [self.email.as_str(), self.full_name.as_deref().unwrap_or_default()];
-        let password = Password::parse(password, &known).map_err(|reasons| self.refused(reasons))?;
-        let hashing = tokio::task::spawn_blocking(move || password.hash());
-        Ok(hashing.await.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic())))
+        new_password::hashed(password, &known).await.map_err(|reasons| self.refused(reasons))
     }
 
     /// The refusal of a password that is never sent, together with what else can be told without asking the database: a
@@ -142,9 +140,7 @@ impl NewUser {
     fn refused(&self, password: Vec<FieldError>) -> Error {
         let email = Email::parse(&self.email).err();
         let full_name = FullName::parse(self.full_name.as_deref().unwrap_or_default()).err();
-        let errors: Vec<_> = [email, full_name].into_iter().flatten().chain(password).collect();
-        let message = registrar_core::Envelope::<()>::failure(errors.clone()).message;
-        Error::api(FieldError::outcome(&errors).status(), message.into(), errors)
+        new_password::refused([email, full_name].into_iter().flatten().chain(password).collect())
     }
 }
 

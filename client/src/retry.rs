@@ -10,7 +10,7 @@ use crate::Error;
 ///
 /// *Whether* a call is repeated is no setting but follows from what a repetition could do:
 ///
-/// | failure | `register`, [`Profiles`](crate::Profiles) | `resend_verification`, `create`, `create_many` | `verify_email` |
+/// | failure | `register`, [`Profiles`](crate::Profiles), reading sessions | `resend_verification`, `send_otp`, `request_password_reset`, `sign_in`, `refresh_session`, `change_password`, `create`, `create_many` | `verify_email`, `verify_otp`, `reset_password`, `logout` |
 /// |---|---|---|---|
 /// | no connection: refused, unknown name, TLS, connect timeout | yes | yes | yes |
 /// | not begun: 429; `PGRST000`, `PGRST002`, `PGRST003` | yes | yes | no |
@@ -24,7 +24,8 @@ use crate::Error;
 ///   would report `profile_exists` for what was a success.
 /// - `resend_verification` uses up every older token: a first request that is late rather than lost could overtake the
 ///   second and leave the caller with a dead token.
-/// - `verify_email` takes a token that works once: were the first request carried out and its answer lost, a second one
+/// - `sign_in` and `change_password` count as attempts; `refresh_session`, `send_otp` and `request_password_reset` end what was before.
+/// - `verify_email`, `verify_otp` and `reset_password` take what works once: were the first request carried out and its answer lost, a second one
 ///   would report `token_invalid` for what was a success.
 ///
 /// The pause doubles from 200 ms up to 5 s, each with jitter of up to its own length; a longer `Retry-After` is honoured. No
@@ -110,7 +111,8 @@ mod tests {
     }
 
     fn transport(connected: bool) -> Error {
-        Error::Transport { address: String::new(), connected, request_id: Uuid::nil(), source: "reset".into() }
+        let source = std::sync::Arc::new(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        Error::Transport { address: String::new(), connected, request_id: Uuid::nil(), source }
     }
 
     fn timeout(connected: bool) -> Error {
