@@ -152,6 +152,20 @@ impl Client {
         self.call(Call::new("list_sessions", &OfUser { p_user_id: user_id }, Repeatable::Always)).await
     }
 
+    /// The live sessions of the user of a session token, the newest first, with that one marked: `registrar.list_sessions`.
+    ///
+    /// # Errors
+    /// [`Error::Api`](crate::Error::Api) with `token_invalid`, `session_expired` or `validation_failed`, and every other variant of
+    /// [`Error`](crate::Error) but `Config`.
+    ///
+    /// # Panics
+    /// Outside a Tokio runtime.
+    pub async fn list_sessions_beside(&self, session_token: impl Into<SecretString>) -> Result<Sessions> {
+        let token = session_token.into();
+        let parameters = OfSession { p_session_token: token.expose_secret() };
+        self.call(Call::new("list_sessions", &parameters, Repeatable::Always)).await
+    }
+
     /// Ends sessions of the user of a session token, for the very next request: `registrar.logout`.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! The `registrar` command line: register a user, verify the e-mail address, make a new token, look after profiles; set a
-//! database up, examine it, and try whether all works.
+//! The `registrar` command line: register a user, verify the e-mail address, make a new token, sign in and out, look after profiles;
+//! set a database up, examine it, and try whether all works.
 #![forbid(unsafe_code)]
 
 mod completions;
@@ -8,20 +8,29 @@ mod database;
 mod doctor;
 mod env;
 mod failure;
+mod identifier;
 mod json_object;
 mod logging;
+mod login;
+mod logout;
+mod otp;
 mod output;
+mod password;
+mod private_file;
 mod profile;
 mod register;
 mod resend;
 mod secret_input;
 mod selftest;
+mod session_file;
+mod sessions;
 mod settings;
 mod setup;
 mod severity_table;
 mod statements;
 mod steps;
 mod verify;
+mod whoami;
 
 use std::process::ExitCode;
 
@@ -40,6 +49,7 @@ Environment (a .env file in this directory or above it is read too; the environm
   DATABASE_URL               the database itself, for setup, doctor and selftest: postgresql://user@host:5432/name; libpq's
                              PGPASSWORD, PGPASSFILE (~/.pgpass), PGSSLMODE and PGSSLROOTCERT complete it
   SUPABASE_ANON_KEY          the key of anon; selftest and env check use it where it is set
+  REGISTRAR_SESSION_FILE     the file that holds the session of login; from the environment only
   NO_COLOR                   set: no colours, which are for terminals only in any case
   TESTING_MODE               true: debug logs on stderr, as with --verbose
   REGISTRAR_LOG              error, warn, info or debug: logs on stderr from that level on; none unless set
@@ -49,10 +59,10 @@ Exit codes:
   1  failure: refused for another reason than those below, some items of many failed, server unreachable, no answer in
      time
   2  wrong usage: arguments, missing or contradictory settings
-  3  not found or expired: user, profile, token
+  3  not found or expired: user, profile, token, code
   4  conflict: the e-mail address, phone number or profile exists
   5  rate-limited or locked: wait and try again
-  6  not allowed: key or credentials refused, or rights in the database missing
+  6  not allowed: key or credentials refused, nobody signed in, or rights in the database missing
   10 doctor: there are findings of severity error
 
 Errors are printed on stderr. With --output json, stdout always holds one JSON document, {success, message, data, errors};
@@ -97,6 +107,14 @@ enum Command {
     Register(register::Register),
     Verify(verify::Verify),
     Resend(resend::Resend),
+    Login(login::Login),
+    Logout(logout::Logout),
+    Whoami(whoami::Whoami),
+    Sessions(sessions::ListSessions),
+    #[command(subcommand)]
+    Otp(otp::Otp),
+    #[command(subcommand)]
+    Password(password::Password),
     #[command(subcommand)]
     Profile(profile::Profile),
     Setup(setup::Setup),
@@ -134,6 +152,12 @@ async fn run(command: Command, shared: &Shared, settings: &Settings) -> Result<(
         Command::Register(command) => command.run(&context.client()?, format).await,
         Command::Verify(command) => command.run(&context.client()?, format).await,
         Command::Resend(command) => command.run(&context.client()?, format).await,
+        Command::Login(command) => command.run(&context.client()?, format).await,
+        Command::Logout(command) => command.run(&context.client()?, format).await,
+        Command::Whoami(command) => command.run(&context.client()?, format).await,
+        Command::Sessions(command) => command.run(&context.client()?, format).await,
+        Command::Otp(command) => command.run(&context.client()?, format).await,
+        Command::Password(command) => command.run(&context.client()?, format).await,
         Command::Profile(command) => command.run(&context.client()?, format).await,
         Command::Setup(command) => command.run(&context).await,
         Command::Doctor(command) => command.run(&context).await,

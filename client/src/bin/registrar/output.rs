@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use comfy_table::{Table, presets};
-use registrar_client::{Envelope, UserSummary, Verification};
+use registrar_client::{Envelope, Session, UserSummary, Verification};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -44,6 +44,13 @@ impl Rows {
         self.push("created at", user.created_at.to_rfc3339());
         self.push("updated at", user.updated_at.to_rfc3339());
         self
+    }
+
+    pub(crate) fn session(self, session: &Session) -> Self {
+        self.with("session id", session.id)
+            .with("device", session.device_name.as_deref().unwrap_or_default())
+            .with("signed in at", session.created_at.to_rfc3339())
+            .with("session ends at", session.expires_at.to_rfc3339())
     }
 
     /// One row for each column of the profile.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use registrar_client::SecretString;
+use registrar_client::{ExposeSecret as _, SecretString};
 
 use crate::failure::Failure;
 
@@ -11,30 +11,49 @@ const MAX_BYTES: u64 = 64 * 1024;
 
 /// All of standard input, less the line break at its end.
 pub(crate) fn from_stdin() -> Result<SecretString, Failure> {
+    let text = read_stdin()?;
+    let line = without_line_break(&text);
+    if line.is_empty() {
+        return Err(Failure::usage("Standard input is empty.", "Pipe the secret into the command."));
+    }
+    Ok(line.into())
+}
+
+/// The lines of standard input, of which there must be one for each of these.
+pub(crate) fn lines_from_stdin<const N: usize>(expected: [&str; N]) -> Result<[SecretString; N], Failure> {
+    let text = read_stdin()?;
+    let lines: Vec<SecretString> =
+        without_line_break(&text).split('\n').map(|line| without_line_break(line).into()).collect();
+    <[SecretString; N]>::try_from(lines).map_err(|lines| {
+        let message = format!("Standard input has {} lines, not {N}: {}.", lines.len(), expected.join(", then "));
+        Failure::usage(message, "Pipe each secret in as a line of its own.")
+    })
+}
+
+fn read_stdin() -> Result<String, Failure> {
     let mut text = String::new();
     let read = io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text);
     read.map_err(|source| Failure::Io { what: "Standard input cannot be read", source })?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
-        }
-    }
-    if text.is_empty() {
-        return Err(Failure::usage("Standard input is empty.", "Pipe the secret into the command."));
-    }
-    Ok(text.into())
+    Ok(text)
+}
+
+fn without_line_break(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+/// A secret typed without echo.
+pub(crate) fn ask(prompt: &str) -> Result<SecretString, Failure> {
+    rpassword::prompt_password(prompt)
+        .map(SecretString::from)
+        .map_err(|source| Failure::Io { what: "The secret cannot be asked for: there is no terminal", source })
 }
 
 /// A password typed twice, without echo.
 pub(crate) fn new_password() -> Result<SecretString, Failure> {
-    let ask = |prompt: &str| {
-        rpassword::prompt_password(prompt)
-            .map_err(|source| Failure::Io { what: "The password cannot be asked for: there is no terminal", source })
-    };
-    let password = ask("Password: ")?;
-    if ask("Once more: ")? != password {
+    let password = ask("New password: ")?;
+    if ask("Once more: ")?.expose_secret() != password.expose_secret() {
         return Err(Failure::usage("The two passwords differ.", "Start again."));
     }
-    Ok(password.into())
+    Ok(password)
 }

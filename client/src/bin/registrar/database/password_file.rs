@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::private_file::is_open_to_others;
+
 /// Whom a password is for.
 pub(super) struct Account<'a> {
     pub(super) host: &'a str,
@@ -28,17 +30,6 @@ pub(super) fn find(path: &Path, account: &Account<'_>) -> Option<String> {
         return None;
     }
     lines.lines().find_map(|line| password(line, account))
-}
-
-#[cfg(unix)]
-fn is_open_to_others(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    path.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_: &Path) -> bool {
-    false
 }
 
 fn password(line: &str, account: &Account<'_>) -> Option<String> {
