@@ -1,20 +1,18 @@
 //! Passwords and their hashes.
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Argon2, Params};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::{FieldError, password_policy};
+use crate::{FieldError, HashCost, HashPolicy, password_policy};
 
 /// Longest hash that `auth.users.encrypted_password varchar(255)` holds.
 const MAX_HASH_BYTES: usize = 255;
-/// Dearest hash that is accepted: a hostile one must not stall the server that verifies it. Memory in KiB, then passes,
-/// lanes, and bcrypt's log2 of rounds.
-const MAX_ARGON2: (u32, u32, u32) = (256 * 1024, 10, 16);
+/// Most lanes of argon2 that are accepted, and dearest bcrypt, as log2 of its rounds.
+const MAX_LANES: u32 = 16;
 const MAX_BCRYPT_COST: u32 = 16;
-/// A hash of today's parameters with zeros for salt and result, which no password has.
-const NOBODYS: &str =
-    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+/// Salt and result of a hash that no password has: zeros.
+const NOBODYS: &str = "AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// How much of a password bcrypt looks at.
 const BCRYPT_BYTES: usize = 72;
 /// Cheapest bcrypt that is left as it is.
@@ -39,18 +37,23 @@ impl Password {
         if reasons.is_empty() { Ok(Self(typed)) } else { Err(reasons) }
     }
 
-    /// Hashes with argon2id, 19 MiB, two passes, one lane (OWASP Password Storage Cheat Sheet) and a new salt. Takes
-    /// about 30 ms of one core.
+    /// Hashes with argon2id and a new salt, at the default cost: 19 MiB, two passes, one lane, about 30 ms of one core.
     ///
     /// # Panics
-    /// Where the operating system has no randomness or no 19 MiB of memory.
+    /// As [`hash_with`](Self::hash_with).
     #[must_use]
     pub fn hash(&self) -> PasswordHash {
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT);
-        let hash = argon2
-            .hash_password(self.0.expose_secret().as_bytes())
-            .expect("the default parameters are valid, and randomness and memory are at hand");
-        PasswordHash(hash.to_string().into())
+        self.hash_with(&HashPolicy::default())
+    }
+
+    /// The same at the cost of a policy.
+    ///
+    /// # Panics
+    /// Where the operating system has no randomness, or not as much memory.
+    #[must_use]
+    pub fn hash_with(&self, policy: &HashPolicy) -> PasswordHash {
+        let hash = policy.argon2().hash_password(self.0.expose_secret().as_bytes());
+        PasswordHash(hash.expect("the parameters are valid, and randomness and memory are at hand").to_string().into())
     }
 }
 
@@ -60,12 +63,19 @@ impl Password {
 pub struct PasswordHash(SecretString);
 
 impl PasswordHash {
-    /// Checks that a string is such a hash, complete, and no dearer to verify than 256 MiB and 10 passes (argon2) or cost
-    /// 16 (bcrypt).
+    /// Checks that a string is such a hash, complete, and no dearer to verify than the default policy allows.
+    ///
+    /// # Errors
+    /// As [`parse_within`](Self::parse_within).
+    pub fn parse(hash: SecretString) -> Result<Self, FieldError> {
+        Self::parse_within(&HashPolicy::default(), hash)
+    }
+
+    /// Checks that a string is such a hash, complete, and no dearer to verify than a policy allows (argon2), or cost 16 (bcrypt).
     ///
     /// # Errors
     /// `validation_failed` on `password_hash`, with the accepted schemes as hint; the hash is never repeated.
-    pub fn parse(hash: SecretString) -> Result<Self, FieldError> {
+    pub fn parse_within(policy: &HashPolicy, hash: SecretString) -> Result<Self, FieldError> {
         let refused = |message: &'static str| {
             FieldError::invalid("password_hash", message)
                 .with_hint("Accepted are PHC strings of argon2id and argon2i (v=19), and bcrypt ($2a$, $2b$, $2y$).")
@@ -74,7 +84,7 @@ impl PasswordHash {
         if text.len() > MAX_HASH_BYTES {
             return Err(refused("The password hash is longer than 255 characters."));
         }
-        let cost = if text.starts_with("$argon2") { argon2_cost(text) } else { bcrypt_cost(text) };
+        let cost = if text.starts_with("$argon2") { argon2_cost(text, policy.dearest) } else { bcrypt_cost(text) };
         match cost {
             None => Err(refused("This is not a password hash of a known scheme.")),
             Some(Cost::Excessive) => Err(refused("The password hash is too costly to verify.")),
@@ -88,33 +98,33 @@ impl PasswordHash {
         self.0.expose_secret()
     }
 
-    /// A newer hash of a password that was verified against this one, where this one is cheaper than today's: argon2id with less memory or
-    /// fewer passes, argon2i, or bcrypt below cost 10 (OWASP Password Storage Cheat Sheet). bcrypt has seen the first 72 bytes only: of a
+    /// A newer hash of a password that was verified against this one, where this one is cheaper than the policy's: argon2id with less memory
+    /// or fewer passes, argon2i, or bcrypt below cost 10 (OWASP Password Storage Cheat Sheet). bcrypt has seen the first 72 bytes only: of a
     /// longer password it is not known whether the rest is right, and it stays as it is.
     #[must_use]
-    pub fn renewed(&self, verified: &SecretString) -> Option<Self> {
+    pub fn renewed(&self, policy: &HashPolicy, verified: &SecretString) -> Option<Self> {
         let is_known_whole = self.expose().starts_with("$argon2") || verified.expose_secret().len() <= BCRYPT_BYTES;
-        (self.is_outdated() && is_known_whole).then(|| Password(verified.clone()).hash())
+        (self.is_outdated(policy) && is_known_whole).then(|| Password(verified.clone()).hash_with(policy))
     }
 
-    fn is_outdated(&self) -> bool {
+    fn is_outdated(&self, policy: &HashPolicy) -> bool {
         let text = self.expose();
         if !text.starts_with("$argon2") {
             let parts: Option<bcrypt::HashParts> = text.parse().ok();
             return parts.is_none_or(|parts| parts.get_cost() < MIN_BCRYPT_COST);
         }
         let Ok(hash) = phc::PasswordHash::new(text) else { return true };
-        let today = Params::DEFAULT;
-        hash.algorithm.as_str() != "argon2id"
-            || Params::try_from(&hash)
-                .is_ok_and(|params| params.m_cost() < today.m_cost() || params.t_cost() < today.t_cost())
+        let cost = Params::try_from(&hash).map(|params| HashCost { memory: params.m_cost(), passes: params.t_cost() });
+        hash.algorithm.as_str() != "argon2id" || cost.is_ok_and(|cost| cost.is_below(policy.new))
     }
 
-    /// A hash of today's parameters that is nobody's, to be verified for who has none: the time shall not tell whether there is
+    /// A hash at the cost of new ones that is nobody's, to be verified for who has none: the time shall not tell whether there is
     /// such a user.
     #[must_use]
-    pub fn nobodys() -> Self {
-        Self(NOBODYS.into())
+    pub fn nobodys(policy: &HashPolicy) -> Self {
+        let argon2 = policy.argon2();
+        let (memory, passes) = (argon2.params().m_cost(), argon2.params().t_cost());
+        Self(format!("$argon2id$v=19$m={memory},t={passes},p=1${NOBODYS}").into())
     }
 
     /// Whether the password is the one that was hashed. Costs what the hash was made to cost.
@@ -139,15 +149,15 @@ fn cost(excessive: bool) -> Cost {
     if excessive { Cost::Excessive } else { Cost::Bearable }
 }
 
-fn argon2_cost(text: &str) -> Option<Cost> {
+fn argon2_cost(text: &str, dearest: HashCost) -> Option<Cost> {
     let hash = phc::PasswordHash::new(text).ok()?;
     let known = matches!(hash.algorithm.as_str(), "argon2id" | "argon2i");
     if !known || hash.version != Some(19) || hash.salt.is_none() || hash.hash.is_none() {
         return None;
     }
     let params = Params::try_from(&hash).ok()?;
-    let (memory, passes, lanes) = MAX_ARGON2;
-    Some(cost(params.m_cost() > memory || params.t_cost() > passes || params.p_cost() > lanes))
+    let HashCost { memory, passes } = dearest;
+    Some(cost(params.m_cost() > memory || params.t_cost() > passes || params.p_cost() > MAX_LANES))
 }
 
 fn bcrypt_cost(text: &str) -> Option<Cost> {
@@ -174,11 +184,12 @@ impl Credential {
         hash: Option<SecretString>,
         password: Option<SecretString>,
         known: &[&str],
+        policy: &HashPolicy,
     ) -> Result<Option<Self>, Vec<FieldError>> {
         match (hash, password) {
             (None, None) => Ok(None),
             (Some(hash), None) => {
-                PasswordHash::parse(hash).map(|hash| Some(Self::Hash(hash))).map_err(|error| vec![error])
+                PasswordHash::parse_within(policy, hash).map(|hash| Some(Self::Hash(hash))).map_err(|error| vec![error])
             }
             (None, Some(password)) => Password::parse(password, known).map(|password| Some(Self::Password(password))),
             (Some(_), Some(_)) => {
@@ -190,9 +201,9 @@ impl Credential {
 
     /// The hash to store, made now where only the password is known.
     #[must_use]
-    pub fn into_hash(self) -> PasswordHash {
+    pub fn into_hash(self, policy: &HashPolicy) -> PasswordHash {
         match self {
-            Self::Password(password) => password.hash(),
+            Self::Password(password) => password.hash_with(policy),
             Self::Hash(hash) => hash,
         }
     }
@@ -230,32 +241,51 @@ mod tests {
 
     #[test]
     fn a_hash_that_is_cheaper_than_todays_is_outdated() {
-        assert!(!Password::parse("correct horse".into(), &[]).unwrap().hash().is_outdated());
-        assert!(parse(BCRYPT).unwrap().is_outdated(), "cost 5");
-        assert!(!parse(&BCRYPT.replace("$05$", "$10$")).unwrap().is_outdated());
-        assert!(!parse(ARGON2ID).unwrap().is_outdated());
-        assert!(parse(&ARGON2ID.replace("argon2id", "argon2i")).unwrap().is_outdated());
-        assert!(parse(&ARGON2ID.replace("m=65536", "m=19455")).unwrap().is_outdated());
-        assert!(parse(&ARGON2ID.replace("t=2", "t=1")).unwrap().is_outdated());
+        assert!(!Password::parse("correct horse".into(), &[]).unwrap().hash().is_outdated(&HashPolicy::default()));
+        assert!(parse(BCRYPT).unwrap().is_outdated(&HashPolicy::default()), "cost 5");
+        assert!(!parse(&BCRYPT.replace("$05$", "$10$")).unwrap().is_outdated(&HashPolicy::default()));
+        assert!(!parse(ARGON2ID).unwrap().is_outdated(&HashPolicy::default()));
+        assert!(parse(&ARGON2ID.replace("argon2id", "argon2i")).unwrap().is_outdated(&HashPolicy::default()));
+        assert!(parse(&ARGON2ID.replace("m=65536", "m=19455")).unwrap().is_outdated(&HashPolicy::default()));
+        assert!(parse(&ARGON2ID.replace("t=2", "t=1")).unwrap().is_outdated(&HashPolicy::default()));
     }
 
     #[test]
     fn a_newer_hash_is_made_only_of_a_password_that_was_verified_whole() {
         let cheap = |password: &str| parse(&bcrypt::hash(password, 4).unwrap()).unwrap();
         let (short, long) = ("p".repeat(72), "p".repeat(73));
-        assert!(cheap(&short).renewed(&short.as_str().into()).unwrap().verify(&short.into()));
+        assert!(cheap(&short).renewed(&HashPolicy::default(), &short.as_str().into()).unwrap().verify(&short.into()));
         assert!(cheap(&long).verify(&format!("{}?", &long[..72]).into()), "bcrypt does not see the last byte");
-        assert!(cheap(&long).renewed(&long.into()).is_none());
-        assert!(parse(ARGON2ID).unwrap().renewed(&"password".into()).is_none());
+        assert!(cheap(&long).renewed(&HashPolicy::default(), &long.into()).is_none());
+        assert!(parse(ARGON2ID).unwrap().renewed(&HashPolicy::default(), &"password".into()).is_none());
     }
 
     #[test]
     fn nobodys_hash_costs_what_todays_does() {
-        let [nobodys, todays] = [PasswordHash::nobodys(), Password::parse("correct horse".into(), &[]).unwrap().hash()];
+        let [nobodys, todays] = [
+            PasswordHash::nobodys(&HashPolicy::default()),
+            Password::parse("correct horse".into(), &[]).unwrap().hash(),
+        ];
         let begins = |hash: &PasswordHash| hash.expose().rsplitn(3, '$').last().map(str::to_owned);
         assert_eq!(begins(&nobodys), begins(&todays));
         assert_eq!(nobodys.expose().len(), todays.expose().len());
         assert!(parse(nobodys.expose()).is_ok() && !nobodys.verify(&"correct horse".into()));
+    }
+
+    #[test]
+    fn a_policy_of_other_costs_decides_what_is_cheap_and_what_too_dear() {
+        let costs = |memory, passes| HashCost { memory, passes };
+        let policy = HashPolicy { new: costs(32, 3), dearest: costs(64 * 1024, 3) };
+        let hash = Password::parse("correct horse".into(), &[]).unwrap().hash_with(&policy);
+        assert!(hash.expose().starts_with("$argon2id$v=19$m=32,t=3,p=1$") && !hash.is_outdated(&policy));
+        assert!(PasswordHash::nobodys(&policy).expose().starts_with("$argon2id$v=19$m=32,t=3,p=1$"));
+        let parse = |hash: String| PasswordHash::parse_within(&policy, hash.into());
+        assert!(parse(ARGON2ID.to_owned()).is_ok() && parse(ARGON2ID.replace("m=65536", "m=65537")).is_err());
+        assert!(parse(ARGON2ID.replace("t=2", "t=4")).is_err());
+        let impossible = HashPolicy { new: costs(0, 0), ..policy };
+        assert!(
+            Password::parse("correct horse".into(), &[]).unwrap().hash_with(&impossible).expose().contains("m=8,t=1")
+        );
     }
 
     #[test]

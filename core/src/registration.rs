@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Credential, Email, FieldError, FullName, IdempotencyKey, Metadata, Phone, Region};
+use crate::{Credential, Email, FieldError, FullName, HashPolicy, IdempotencyKey, Metadata, Phone, Region};
 
 /// The parameters of `register_user_with_token`, unchecked. A blank e-mail, phone or name is as none.
 #[derive(Debug, Default)]
@@ -34,6 +34,8 @@ pub struct Rules {
     pub default_phone_region: Option<Region>,
     /// Largest metadata, in bytes of JSON text as PostgreSQL prints it.
     pub max_metadata_bytes: usize,
+    /// What hashes of passwords may cost.
+    pub hashes: HashPolicy,
 }
 
 /// A registration whose every field holds. The role is not among them: only the database knows which there are.
@@ -62,7 +64,7 @@ impl RegisterRequest {
         let phone =
             keep(&mut errors, Phone::parse(self.phone.as_deref().unwrap_or_default(), rules.default_phone_region));
         let known = [self.email.as_deref(), self.full_name.as_deref()].map(Option::unwrap_or_default);
-        let credential = match Credential::parse(self.password_hash, self.password, &known) {
+        let credential = match Credential::parse(self.password_hash, self.password, &known, &rules.hashes) {
             Ok(credential) => Some(credential),
             Err(reasons) => {
                 errors.extend(reasons);
@@ -138,12 +140,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const RULES: Rules = Rules { default_phone_region: None, max_metadata_bytes: 1000 };
+    fn rules() -> Rules {
+        Rules { default_phone_region: None, max_metadata_bytes: 1000, hashes: HashPolicy::default() }
+    }
 
     #[test]
     fn an_email_alone_is_enough() {
         let request = RegisterRequest { email: Some("User@Example.com".into()), ..Default::default() };
-        let checked = request.check(&RULES).unwrap();
+        let checked = request.check(&rules()).unwrap();
         assert_eq!(checked.email.as_str(), "user@example.com");
         assert!(checked.phone.is_none() && checked.credential.is_none());
     }
@@ -159,7 +163,7 @@ mod tests {
             metadata: Some("[]".into()),
             idempotency_key: Some(String::new()),
         };
-        let fields: Vec<_> = request.check(&RULES).unwrap_err().into_iter().map(|e| e.field.unwrap()).collect();
+        let fields: Vec<_> = request.check(&rules()).unwrap_err().into_iter().map(|e| e.field.unwrap()).collect();
         assert_eq!(fields, ["email", "phone", "password_hash", "full_name", "metadata", "idempotency_key"]);
     }
 
@@ -171,7 +175,7 @@ mod tests {
             metadata: Some(r#"{"plan": "free", "full_name": "Eve"}"#.into()),
             ..Default::default()
         };
-        let object = request.check(&RULES).unwrap().metadata.into_object();
+        let object = request.check(&rules()).unwrap().metadata.into_object();
         assert_eq!(Value::Object(object), json!({"plan": "free", "full_name": "Ada"}));
     }
 

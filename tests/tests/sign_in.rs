@@ -159,6 +159,35 @@ fn an_outdated_hash_is_replaced_and_another_is_kept() {
 }
 
 #[test]
+fn what_a_hash_costs_and_may_cost_is_a_setting() {
+    let database = registrar_tests::plain_database();
+    let (user, token) = database.register("somebody@example.com");
+    database.verify(&token);
+    let mut admin = database.admin().unwrap();
+    let argon2 = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    admin.execute("UPDATE auth.users SET encrypted_password = $2 WHERE id = $1", &[&user, &argon2]).unwrap();
+    let mut signs_in = |settings: &str| {
+        admin.batch_execute(settings).unwrap();
+        let parameters = json!({ "p_email": "somebody@example.com", "p_password": "password" });
+        let is_right = registrar_tests::call(&mut admin, "sign_in_with_password", &parameters).success;
+        let stored: String = one(&mut admin, "SELECT encrypted_password FROM auth.users WHERE id = $1", &[&user]);
+        (is_right, stored.split('$').nth(3).unwrap().to_owned())
+    };
+    let as_it_was = "m=65536,t=2,p=1".to_owned();
+    assert_eq!(signs_in("SET registrar.password_hash_max_memory = '32MB'"), (false, as_it_was.clone()));
+    assert_eq!(
+        signs_in("RESET registrar.password_hash_max_memory; SET registrar.password_hash_max_passes = 1"),
+        (true, as_it_was.clone()),
+        "what is new is never too dear"
+    );
+    assert_eq!(signs_in("SET registrar.password_hash_passes = 1"), (false, as_it_was));
+    let renewed = signs_in(
+        "RESET registrar.password_hash_max_passes; SET registrar.password_hash_passes = 3; SET registrar.password_hash_memory = '1MB'",
+    );
+    assert_eq!(renewed, (true, "m=1024,t=3,p=1".to_owned()));
+}
+
+#[test]
 fn a_stored_hash_that_would_stall_the_server_or_is_none_is_a_wrong_password() {
     let (user, email) = user(None);
     for hash in [

@@ -17,8 +17,9 @@ const HOUR: i32 = 3600;
 /// # Errors
 /// `locked` and `rate_limited`, with what is left to wait.
 pub(super) fn check_passwords(client: &mut SpiClient<'_>, identifier: &SecretHash) -> Result<(), Refusal> {
-    let failures = attempts::failures(client, identifier, Purpose::Password);
-    let until = settings::sign_in_lockout(failures.number).zip(failures.last);
+    let enough = settings::sign_in_failures_to_longest_lockout();
+    let (failures, last) = attempts::failures(client, identifier, Purpose::Password, enough);
+    let until = settings::sign_in_lockout(failures).zip(last);
     if let Some(seconds) = left(until.map(|(lockout, last)| last.plus_seconds(lockout))) {
         let message = format!("Too many wrong passwords: wait for {seconds} seconds.");
         return Err(Refusal::Later { error: FieldError::of_call(ErrorCode::Locked, message), seconds });

@@ -104,7 +104,8 @@ impl NewPassword {
     /// All reasons to refuse it.
     fn check(&self, known: &[&str]) -> Result<Credential, Vec<FieldError>> {
         let missing = || vec![FieldError::invalid("password", "A new password is required.")];
-        Credential::parse(self.hash.clone(), self.password.clone(), known)?.ok_or_else(missing)
+        let policy = settings::hash_policy();
+        Credential::parse(self.hash.clone(), self.password.clone(), known, &policy)?.ok_or_else(missing)
     }
 }
 
@@ -170,7 +171,7 @@ fn reset(client: &mut SpiClient<'_>, token: &Token, new: &NewPassword) -> Result
     // Whoever guessed wrongly before has locked the address for nobody any more.
     let address = secrets::keyed_hash(&[b"email", stored.email.as_bytes()]);
     attempts::record(client, &address, Purpose::Password, true, Some(user_id));
-    replace(client, user_id, &hash.into_hash(), Which::All)
+    replace(client, user_id, &hash.into_hash(&settings::hash_policy()), Which::All)
 }
 
 /// Puts a password in force, and ends sessions that were opened with another.
@@ -254,5 +255,5 @@ fn change(
         .check(&[user.email.as_deref().unwrap_or_default()])
         .map_err(|errors| Refusal::Errors { errors, user_id: Some(user_id) })?;
     let ends = session.map_or(Which::All, |session| Which::Others(session.session.id));
-    replace(client, user_id, &hash.into_hash(), ends)
+    replace(client, user_id, &hash.into_hash(&settings::hash_policy()), ends)
 }

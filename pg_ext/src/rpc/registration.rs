@@ -47,7 +47,7 @@ fn register_user_with_token(
     let registrant = request.check(&settings::rules()).map(|checked| Registrant {
         email: checked.email,
         phone: checked.phone.map(|phone| phone.digits().to_owned()),
-        password_hash: checked.credential.map(registrar_core::Credential::into_hash),
+        password_hash: checked.credential.map(|credential| credential.into_hash(&settings::hash_policy())),
         metadata: checked.metadata.into_object(),
         idempotency_key: checked.idempotency_key,
     });

@@ -11,6 +11,7 @@ use super::caller::Caller;
 use super::identifier::Identifier;
 use super::limits;
 use crate::pg::{self, Jsonb};
+use crate::settings;
 use crate::store::attempts::{self, Purpose};
 use crate::store::audit_log::Action;
 use crate::store::credentials::{self, Credentials};
@@ -102,11 +103,18 @@ fn sign_in(client: &mut SpiClient<'_>, request: &Request) -> Result<Done<SignedI
         return Err(kept(wrong(&request.identifier), user_id));
     };
     attempts::record(client, &identifier, Purpose::Password, true, user_id);
-    check_standing(client, found.user_id, found.is_confirmed).map_err(|error| kept(error, user_id))?;
-    let newer = hash.renewed(&request.password);
+    let newer = hash.renewed(&settings::hash_policy(), &request.password).filter(|_| found.is_confirmed);
     let now = pg::transaction_start();
-    let user = credentials::sign_in(client, &found, newer.as_ref().map(PasswordHash::expose), now);
-    let user = user.ok_or_else(|| kept(wrong(&request.identifier), user_id))?;
+    // Whether the user may sign in is asked in the same statement, and why not only where it is so.
+    let user = if found.is_confirmed {
+        credentials::sign_in(client, &found, newer.as_ref().map(PasswordHash::expose), now)
+    } else {
+        None
+    };
+    let Some(user) = user else {
+        check_standing(client, found.user_id, found.is_confirmed).map_err(|error| kept(error, user_id))?;
+        return Err(kept(wrong(&request.identifier), user_id));
+    };
     Ok(signed_in(sessions::open(client, user, Method::Password, request.device_name.as_deref())))
 }
 
@@ -123,11 +131,11 @@ pub(super) fn signed_in(data: SignedIn) -> Done<SignedIn> {
 /// The user whose password it is, with its hash. Where there is no user, or none with a password that can be verified, all is done
 /// in the same way with a hash that is nobody's: even where memory is taken from can be told by the time.
 pub(super) fn verified(found: Option<Credentials>, password: &SecretString) -> Option<(Credentials, PasswordHash)> {
-    let nobodys = PasswordHash::nobodys();
-    let stored = found.as_ref().map_or(nobodys.expose(), |found| &found.stored);
-    let parsed = PasswordHash::parse(stored.to_owned().into());
-    let has_password = parsed.is_ok();
-    let hash = parsed.unwrap_or(nobodys);
+    let policy = settings::hash_policy();
+    let parse = |found: &Credentials| PasswordHash::parse_within(&policy, found.stored.as_str().into()).ok();
+    let stored = found.as_ref().and_then(parse);
+    let has_password = stored.is_some();
+    let hash = stored.unwrap_or_else(|| PasswordHash::nobodys(&policy));
     let is_right = hash.verify(password) && has_password;
     found.filter(|_| is_right).map(|found| (found, hash))
 }

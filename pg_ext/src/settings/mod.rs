@@ -11,6 +11,7 @@ use registrar_core::{Region, Rules};
 use crate::pg::configuration;
 
 mod messages;
+mod password_hashes;
 mod sessions;
 mod sign_in;
 
@@ -18,10 +19,11 @@ pub(crate) use messages::{
     fresh_session, max_sends_per_address, max_sends_per_recipient, otp_creates_users, otp_lifetime, otp_max_tries,
     password_reset_lifetime, send_interval,
 };
+pub(crate) use password_hashes::hash_policy;
 pub(crate) use sessions::{
     access_token_lifetime, jwt_secret, refresh_grace, session_idle_timeout, session_lifetime, session_token_lifetime,
 };
-pub(crate) use sign_in::{sign_in_lockout, sign_in_max_failures_per_address};
+pub(crate) use sign_in::{sign_in_failures_to_longest_lockout, sign_in_lockout, sign_in_max_failures_per_address};
 
 /// 30 minutes: long enough for a slow mail server and a distracted reader, short enough that a mailbox opened later by
 /// somebody else holds no live token (OWASP Forgot Password Cheat Sheet: tokens "expire after an appropriate period").
@@ -105,6 +107,7 @@ pub(crate) fn define() {
         GucFlags::empty(),
     );
     messages::define();
+    password_hashes::define();
     sessions::define();
     sign_in::define();
     configuration::reserve_prefix(c"registrar");
@@ -121,6 +124,7 @@ pub(crate) fn rules() -> Rules {
     Rules {
         default_phone_region: region.as_deref().and_then(|code| code.to_str().ok()).and_then(Region::parse),
         max_metadata_bytes: usize::try_from(MAX_METADATA_BYTES.get()).unwrap_or_default(),
+        hashes: hash_policy(),
     }
 }
 

@@ -64,6 +64,15 @@ pub(crate) fn sign_in_lockout(failures: i64) -> Option<i32> {
     Some(doubled.min(MAX_LOCKOUT.get()))
 }
 
+/// After how many failures in a row a lock lasts as long as any: more need not be counted.
+pub(crate) fn sign_in_failures_to_longest_lockout() -> i64 {
+    let first = i64::from(MAX_FAILURES.get());
+    let longest = i64::from(MAX_LOCKOUT.get());
+    (first..)
+        .find(|&failures| sign_in_lockout(failures).is_none_or(|lockout| i64::from(lockout) >= longest))
+        .unwrap_or(first)
+}
+
 /// Wrong passwords from one address; `None` where there is no limit.
 pub(crate) fn sign_in_max_failures_per_address() -> Option<i64> {
     Some(MAX_FAILURES_PER_ADDRESS.get()).filter(|&limit| limit > 0).map(i64::from)

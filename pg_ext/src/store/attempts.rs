@@ -1,8 +1,8 @@
 //! `registrar_private.attempts`: what the limits count, whoever asked through whichever gateway.
 
-use pgrx::datum::{DatumWithOid, Inet, TimestampWithTimeZone};
+use pgrx::datum::{Inet, TimestampWithTimeZone};
 use pgrx::pg_sys::BuiltinOid::{BOOLOID, BYTEAOID, INETOID, INT8OID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
-use pgrx::spi::{SpiClient, SpiTupleTable};
+use pgrx::spi::{SpiClient, SpiHeapTupleData, SpiTupleTable};
 use registrar_core::SecretHash;
 use uuid::Uuid;
 
@@ -56,22 +56,11 @@ pub(crate) fn record(
             purpose.as_str().into(),
             pg::transaction_start().into(),
             succeeded.into(),
-            address_parameter(),
+            origin::current().address.map(|address| Inet(address.to_string())).into(),
             user_id.map(pg_uuid).into(),
         ],
     );
 }
-
-// Of one identifier the rows lie together, in the order in which they came.
-static FAILURES: Statement = Statement::new(
-    "SELECT count(*), min(a.occurred_at), max(a.occurred_at) FROM registrar_private.attempts AS a
-     WHERE a.identifier_hash = $1 AND a.purpose = $2 AND NOT a.succeeded AND a.occurred_at > now() - interval '1 day'
-         AND a.id > coalesce((
-             SELECT max(s.id) FROM registrar_private.attempts AS s
-             WHERE s.identifier_hash = $1 AND s.purpose = $2 AND s.succeeded
-         ), 0)",
-    &[BYTEAOID, TEXTOID],
-);
 
 /// Attempts that were counted.
 #[derive(Debug, Clone, Copy)]
@@ -91,9 +80,31 @@ impl Count {
     }
 }
 
-/// How often an identifier failed since it last succeeded, within a day.
-pub(crate) fn failures(client: &mut SpiClient<'_>, identifier: &SecretHash, purpose: Purpose) -> Count {
-    Count::read(FAILURES.run(client, &[identifier.as_bytes().as_slice().into(), purpose.as_str().into()]))
+// Of one identifier the rows lie together, in the order in which they came: no more are read than are needed.
+static NEWEST: Statement = Statement::new(
+    "SELECT a.succeeded, a.occurred_at FROM registrar_private.attempts AS a
+     WHERE a.identifier_hash = $1 AND a.purpose = $2
+     ORDER BY a.id DESC LIMIT $3",
+    &[BYTEAOID, TEXTOID, INT8OID],
+);
+
+/// How often an identifier failed since it last succeeded, within a day, and when it did last; no further than to `enough` failures.
+pub(crate) fn failures(
+    client: &mut SpiClient<'_>,
+    identifier: &SecretHash,
+    purpose: Purpose,
+    enough: i64,
+) -> (i64, Option<Timestamp>) {
+    let arguments = [identifier.as_bytes().as_slice().into(), purpose.as_str().into(), enough.into()];
+    let a_day_ago = pg::transaction_start().plus_seconds(-24 * 3600);
+    let attempt = |row: SpiHeapTupleData<'_>| {
+        let succeeded: bool = row.get(1).ok().flatten()?;
+        let at: TimestampWithTimeZone = row.get(2).ok().flatten()?;
+        Some((succeeded, Timestamp::from(at)))
+    };
+    let newest = NEWEST.run(client, &arguments).filter_map(attempt);
+    let failures = newest.take_while(|&(succeeded, at)| !succeeded && at > a_day_ago).map(|(_, at)| at);
+    failures.fold((0, None), |(number, last), at| (number + 1, last.or(Some(at))))
 }
 
 static SINCE: Statement = Statement::new(
@@ -115,8 +126,9 @@ static OF_ADDRESS: Statement = Statement::new(
 
 /// How often the caller's network address attempted something since then, or failed at it; never where there is none.
 pub(crate) fn of_address(client: &mut SpiClient<'_>, purpose: Purpose, since: Timestamp, only_failures: bool) -> Count {
-    let arguments = [address_parameter(), purpose.as_str().into(), since.into(), only_failures.into()];
-    Count::read(OF_ADDRESS.run(client, &arguments))
+    let Some(address) = origin::current().address else { return Count { number: 0, first: None, last: None } };
+    let address = Inet(address.to_string()).into();
+    Count::read(OF_ADDRESS.run(client, &[address, purpose.as_str().into(), since.into(), only_failures.into()]))
 }
 
 static TAKE_TURNS: Statement = Statement::new("SELECT pg_advisory_xact_lock($1)", &[INT8OID]);
@@ -125,8 +137,4 @@ static TAKE_TURNS: Statement = Statement::new("SELECT pg_advisory_xact_lock($1)"
 pub(crate) fn take_turns(client: &mut SpiClient<'_>, identifier: &SecretHash) {
     let [a, b, c, d, e, f, g, h, ..] = *identifier.as_bytes();
     TAKE_TURNS.run(client, &[i64::from_ne_bytes([a, b, c, d, e, f, g, h]).into()]);
-}
-
-fn address_parameter<'a>() -> DatumWithOid<'a> {
-    origin::current().address.map(|address| Inet(address.to_string())).into()
 }

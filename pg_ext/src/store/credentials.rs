@@ -89,13 +89,19 @@ static SIGN_IN: Statement = Statement::made_by(
     |client| {
         let columns = Columns::of_auth(client, "users");
         let update = columns.update_statement("users", SIGNED_IN);
-        format!("{update} WHERE id = $1 AND encrypted_password = $3 RETURNING {}", summary_columns(&columns))
+        format!(
+            "{update} WHERE id = $1 AND encrypted_password = $3
+                 AND coalesce({} <= now(), true) AND {} IS NULL RETURNING {}",
+            columns.or_null("banned_until", "timestamptz"),
+            columns.or_null("deleted_at", "timestamptz"),
+            summary_columns(&columns)
+        )
     },
     &[UUIDOID, TIMESTAMPTZOID, TEXTOID, TEXTOID],
 );
 
-/// Records a sign-in, and puts a newer hash of the same password in place. `None` where the password was changed while it was
-/// verified.
+/// Records a sign-in of a user who may, and puts a newer hash of the same password in place. `None` where the user may not, or the
+/// password was changed while it was verified.
 pub(crate) fn sign_in(
     client: &mut SpiClient<'_>,
     verified: &Credentials,

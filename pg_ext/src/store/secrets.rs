@@ -18,6 +18,7 @@ static IDENTIFIER_KEY: Statement =
 
 thread_local! {
     static REMEMBERED_KEY: Slot<Vec<u8>> = const { RefCell::new(None) };
+    static REMEMBERED_SECRET: Slot<Option<SecretString>> = const { RefCell::new(None) };
 }
 
 /// The hash of these parts under registrar's own key.
@@ -37,8 +38,12 @@ static JWT_SECRET: Statement =
 /// What access tokens are signed with: the setting where there is one, else what [`set_jwt_secret`] stored.
 pub(super) fn jwt_secret(client: &mut SpiClient<'_>) -> Option<SecretString> {
     settings::jwt_secret().or_else(|| {
-        let stored: Option<String> = JWT_SECRET.run(client, &[]).first().get_one().ok().flatten();
-        stored.map(SecretString::from)
+        let read = || {
+            let stored: Option<String> = JWT_SECRET.run(client, &[]).first().get_one().ok().flatten();
+            Ok::<_, Infallible>(stored.map(SecretString::from))
+        };
+        let Ok(stored) = remembered(&REMEMBERED_SECRET, read);
+        (*stored).clone()
     })
 }
 

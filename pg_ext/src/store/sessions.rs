@@ -121,13 +121,9 @@ macro_rules! lasts {
 }
 
 static OPEN: Statement = Statement::new(
-    concat!(
-        "INSERT INTO registrar_private.sessions AS s (user_id, id, token_hash, token_expires_at, created_at, refreshed_at,
-             idle_expires_at, expires_at, method, device_name, address, user_agent)
-         VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11)
-         RETURNING ",
-        columns!()
-    ),
+    "INSERT INTO registrar_private.sessions (user_id, id, token_hash, token_expires_at, created_at, refreshed_at,
+         idle_expires_at, expires_at, method, device_name, address, user_agent)
+     VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, $9, $10, $11)",
     &[
         UUIDOID,
         UUIDOID,
@@ -155,20 +151,32 @@ pub(crate) fn open(
     let hash = token.hash();
     let origin = origin::current();
     let token_expires_at = now.plus_seconds(settings::session_token_lifetime());
+    let idle_expires_at = now.plus_seconds(settings::session_idle_timeout());
+    let expires_at = now.plus_seconds(settings::session_lifetime());
+    let session = Session {
+        id,
+        user_id: user.id,
+        created_at: now.to_utc(),
+        refreshed_at: now.to_utc(),
+        expires_at: idle_expires_at.min(expires_at).to_utc(),
+        device_name: device_name.map(str::to_owned),
+        address: origin.address.map(|address| address.to_string()),
+        user_agent: origin.user_agent,
+    };
     let arguments = [
         pg_uuid(user.id).into(),
         pg_uuid(id).into(),
         hash.as_bytes().as_slice().into(),
         token_expires_at.into(),
         now.into(),
-        now.plus_seconds(settings::session_idle_timeout()).into(),
-        now.plus_seconds(settings::session_lifetime()).into(),
+        idle_expires_at.into(),
+        expires_at.into(),
         method.as_str().into(),
         device_name.into(),
-        origin.address.map(|address| Inet(address.to_string())).into(),
-        origin.user_agent.into(),
+        session.address.clone().map(Inet).into(),
+        session.user_agent.as_deref().into(),
     ];
-    let session = first(OPEN.run(client, &arguments)).expect("a session was inserted").session;
+    OPEN.run(client, &arguments);
     let tokens = tokens(client, user.id, id, &token, token_expires_at);
     SignedIn { user, session, tokens }
 }

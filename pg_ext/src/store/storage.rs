@@ -82,7 +82,7 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     run(client, PRIVATE_ACCESS);
     run(client, API_ACCESS);
     public_access::apply(client);
-    for table in ["roles", "profile_tables"] {
+    for table in ["roles", "profile_tables", "secrets"] {
         let trigger =
             ("registrar_configuration_changed", format!("registrar_private.{table}"), "configuration_changed");
         if !has_trigger(client, &trigger) {

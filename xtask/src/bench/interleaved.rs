@@ -83,13 +83,15 @@ pub(super) fn explained(what: &str, results: &[Value]) -> String {
     let line = |result: &Value| {
         let number = |name: &str| result[name].as_f64().unwrap_or_default();
         let twin = result.get("ratio_to_plpgsql").map(|ratio| format!(", {ratio:.2} times the PL/pgSQL twin"));
+        let hash = result.get("hash_us").map(|hash| format!("; the hash of the password takes {hash} µs besides"));
         format!(
-            "{:>13}  {:>8.2} µs, {:.2} times the floor of {:.2} µs{}\n",
+            "{:>13}  {:>8.2} µs, {:.2} times the floor of {:.2} µs{}{}\n",
             result["bench"].as_str().unwrap_or_default(),
             number("us_per_call"),
             number("ratio_to_floor"),
             number("floor_us"),
-            twin.unwrap_or_default()
+            twin.unwrap_or_default(),
+            hash.unwrap_or_default()
         )
     };
     format!("\nFor one {what}, median of {ROUNDS} rounds:\n{}", results.iter().map(line).collect::<String>())

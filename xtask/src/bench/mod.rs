@@ -31,7 +31,8 @@ pub(crate) enum Bench {
     Register,
     /// Profiles: by the trigger, in bulk, by backfill, and looked up, each against the bare statements
     Profiles,
-    /// Sessions: looked up, and checked before each request
+    /// Signing in without the hash of the password, and sessions: looked up, and checked before each request
+    #[value(name = "sign_in", alias = "sign-in")]
     SignIn,
     /// The doctor on a million users, against the scans that it cannot avoid
     Doctor,
