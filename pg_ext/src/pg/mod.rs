@@ -1,5 +1,6 @@
 //! The few things that safe pgrx has no words for. All `unsafe` code of registrar is in this module.
 
+mod advisory_lock;
 mod argument;
 mod clock;
 pub(crate) mod configuration;
@@ -17,6 +18,7 @@ mod table;
 mod trap;
 mod user_row;
 
+pub(crate) use advisory_lock::lock_number;
 pub(crate) use argument::{Function, Name, Relation};
 pub(crate) use clock::{Timestamp, pause, transaction_id, transaction_start};
 pub(crate) use deferred::{check_deferred_constraints, has_deferred, settle_deferred_constraints};

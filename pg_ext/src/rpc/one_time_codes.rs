@@ -60,7 +60,7 @@ fn send(
     if !is_trusted && !message_sender::is_there(client) {
         return Err(nobody_sends().into());
     }
-    attempts::take_turns(client, &hash);
+    attempts::take_turns(&hash);
     limits::check_sends(client, &hash, Purpose::SendOtp)?;
     let found = recipient.credentials(client).map(|found| found.user_id);
     attempts::record(client, &hash, Purpose::SendOtp, found.is_some(), found);

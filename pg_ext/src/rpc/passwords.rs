@@ -51,7 +51,7 @@ fn request_reset(
     if !caller.is_trusted() && !message_sender::is_there(client) {
         return Err(nobody_sends().into());
     }
-    attempts::take_turns(client, &hash);
+    attempts::take_turns(&hash);
     limits::check_sends(client, &hash, Purpose::SendReset)?;
     let found = email.credentials(client);
     let user_id = found.as_ref().map(|found| found.user_id);
@@ -222,7 +222,7 @@ fn change(
 ) -> Result<Done<PasswordChanged>, Refusal> {
     let user_id = whose.user_id;
     let attempted = secrets::keyed_hash(&[b"user", user_id.as_bytes()]);
-    attempts::take_turns(client, &attempted);
+    attempts::take_turns(&attempted);
     let unknown = || Refusal::from(FieldError::of_call(ErrorCode::UserNotFound, ErrorCode::UserNotFound.meaning()));
     let user = users::lock_by_id(client, user_id).ok_or_else(unknown)?.summary;
     let session = whose.session_id.and_then(|id| sessions::lock(client, user_id, id));

@@ -94,7 +94,7 @@ pub(super) fn device_name_of(typed: Option<String>) -> Result<Option<String>, Fi
 /// before one is counted.
 fn sign_in(client: &mut SpiClient<'_>, request: &Request) -> Result<Done<SignedIn>, Refusal> {
     let identifier = request.identifier.hash();
-    attempts::take_turns(client, &identifier);
+    attempts::take_turns(&identifier);
     limits::check_passwords(client, &identifier)?;
     let found = request.identifier.credentials(client);
     let user_id = found.as_ref().map(|found| found.user_id);

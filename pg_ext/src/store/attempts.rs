@@ -131,10 +131,8 @@ pub(crate) fn of_address(client: &mut SpiClient<'_>, purpose: Purpose, since: Ti
     Count::read(OF_ADDRESS.run(client, &[address, purpose.as_str().into(), since.into(), only_failures.into()]))
 }
 
-static TAKE_TURNS: Statement = Statement::new("SELECT pg_advisory_xact_lock($1)", &[INT8OID]);
-
 /// Waits until nobody else attempts anything with an identifier, to the end of the transaction: a count that was read then holds.
-pub(crate) fn take_turns(client: &mut SpiClient<'_>, identifier: &SecretHash) {
+pub(crate) fn take_turns(identifier: &SecretHash) {
     let [a, b, c, d, e, f, g, h, ..] = *identifier.as_bytes();
-    TAKE_TURNS.run(client, &[i64::from_ne_bytes([a, b, c, d, e, f, g, h]).into()]);
+    pg::lock_number(i64::from_ne_bytes([a, b, c, d, e, f, g, h]));
 }

@@ -1,6 +1,7 @@
 //! `registrar selftest`
 
 mod changing;
+mod codes_and_passwords;
 mod course;
 mod fictional_phone;
 mod interruption;

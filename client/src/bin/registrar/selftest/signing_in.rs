@@ -3,6 +3,7 @@
 use registrar_client::{ErrorCode, LogoutScope, NewUser, SecretString, SignIn, SignedIn};
 use uuid::Uuid;
 
+use super::codes_and_passwords;
 use super::course::{Course, otherwise};
 use super::stage::Stage;
 use crate::failure::Failure;
@@ -12,10 +13,10 @@ use crate::steps::Ended;
 const GUESSES: usize = 101;
 
 /// A user who has a password.
-struct Person {
-    id: Uuid,
-    email: String,
-    password: SecretString,
+pub(super) struct Person {
+    pub(super) id: Uuid,
+    pub(super) email: String,
+    pub(super) password: SecretString,
     token: SecretString,
 }
 
@@ -50,6 +51,7 @@ pub(super) async fn steps(stage: &Stage, course: &mut Course<'_>) {
         course.take("log out everywhere", log_out(stage, session_token.clone())).await;
         course.provoke(ErrorCode::SessionExpired, "the session after it", client.get_session(session_token)).await;
     }
+    codes_and_passwords::steps(stage, course, &person).await;
     for (code, column) in [(ErrorCode::UserBanned, "banned_until"), (ErrorCode::UserDeleted, "deleted_at")] {
         if course.take(format!("set {column}"), set(stage, &person, column)).await.is_some() {
             course.provoke(code, "sign in", client.sign_in(person.signs_in())).await;
