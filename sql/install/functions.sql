@@ -87,7 +87,7 @@ COMMENT ON FUNCTION registrar.register_user_with_token(text, text, text, text, t
 COMMENT ON FUNCTION registrar.verify_email(text) IS
     'Confirms the e-mail address of the token''s user and puts the newest registration''s password and metadata in force. 200 done; 401 token_invalid; 410 token_expired.';
 COMMENT ON FUNCTION registrar.resend_verification(text) IS
-    'Replaces the verification token of an unverified e-mail address. 200 done; 404 user_not_found; 409 email_exists where it is verified.';
+    'Replaces the verification token of an unverified e-mail address. 200 done; 404 user_not_found; 409 email_exists where it is verified, or somebody holds the account who never confirmed it.';
 COMMENT ON FUNCTION registrar.sign_in_with_password(text, text, text, text) IS
     'Opens a session for whoever has the password of an e-mail address or a phone number. 200 with the user, the session and its tokens; 401 invalid_credentials, whether or not there is such a user; 403 not_confirmed, user_banned and 410 user_deleted after a right password only; 423 locked and 429 rate_limited with Retry-After.';
 COMMENT ON FUNCTION registrar.allow_public_sign_in(boolean, regprocedure) IS

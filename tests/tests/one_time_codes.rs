@@ -237,6 +237,24 @@ fn a_number_that_was_never_confirmed_opens_no_account_that_somebody_holds() {
 }
 
 #[test]
+fn who_put_an_address_beside_anothers_number_cannot_confirm_it_later() {
+    let (stack, email, phone) = (Stack::shared(), new_email("beside"), new_phone());
+    let parameters = json!({ "p_email": email, "p_phone": phone, "p_password": PASSWORD });
+    let squatters = stack.registered(&parameters);
+    let to = json!({ "p_phone": phone });
+    verify(&to, code(&sent(&to))).expect_success(200);
+    stack.verify(token_of(&squatters)).expect_failure(401, "token_invalid");
+    stack.resend(&email).expect_failure(409, "email_exists");
+    call("request_password_reset", &json!({ "p_email": email })).expect_failure(403, "not_confirmed");
+    stack.register(&parameters).expect_failure(409, "email_exists");
+    let by_email = json!({ "p_email": email });
+    verify(&by_email, code(&sent(&by_email))).expect_failure(403, "not_confirmed");
+    let by_password = json!({ "p_phone": phone, "p_password": PASSWORD });
+    call("sign_in_with_password", &by_password).expect_failure(401, "invalid_credentials");
+    assert!(user_has(squatters.user.id, "email_confirmed_at IS NULL AND encrypted_password = ''"));
+}
+
+#[test]
 fn the_number_of_a_registration_is_confirmed_with_all_that_it_brought() {
     let (stack, phone) = (Stack::shared(), new_phone());
     let parameters = json!({ "p_email": new_email("both"), "p_phone": phone, "p_password": PASSWORD });

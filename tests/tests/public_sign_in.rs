@@ -5,7 +5,8 @@ use std::sync::Once;
 use postgres::Client;
 use registrar_core::{LoggedOut, PasswordChanged, Refreshed, Sessions, SignedIn};
 use registrar_tests::{
-    Answer, Database, Role, Stack, all, call, new_email, one, plain_database, supabase_database, token_of, try_call,
+    Answer, Database, Role, Stack, all, call, new_email, new_phone, one, plain_database, supabase_database, token_of,
+    try_call,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -140,6 +141,26 @@ fn a_visitor_does_not_learn_who_is_a_user() {
         let guess = visit("verify_otp", &json!({ "p_email": nobody, "p_code": "000000" }));
         guess.expect_failure(401, "invalid_credentials");
     }
+}
+
+#[test]
+fn a_visitor_confirms_nothing_and_a_user_the_own_address_only() {
+    let phone = new_phone();
+    let email = new_email("mistyped");
+    let registration = stack().registered(&json!({ "p_email": email, "p_phone": phone, "p_password": PASSWORD }));
+    stack().verified(token_of(&registration));
+    let (owner, (other, _)) = (registration.user.id, user());
+    let send = json!({ "p_phone": phone, "p_purpose": "confirmation" });
+    let verify = |code: &str| json!({ "p_phone": phone, "p_purpose": "confirmation", "p_code": code });
+    visit("send_otp", &send).expect_failure(403, "forbidden");
+    stack().rpc_of(other, "send_otp", &send).expect_failure(403, "forbidden");
+    visit("send_otp", &json!({ "p_phone": new_phone(), "p_purpose": "confirmation" })).expect_failure(403, "forbidden");
+    stack().rpc_of(owner, "send_otp", &send).expect_success(200);
+    let code = messages(owner)[0]["code"].as_str().unwrap().to_owned();
+    visit("verify_otp", &verify(&code)).expect_failure(403, "forbidden");
+    stack().rpc_of(other, "verify_otp", &verify(&code)).expect_failure(403, "forbidden");
+    let signed_in: SignedIn = stack().rpc_of(owner, "verify_otp", &verify(&code)).data(200);
+    assert_eq!(signed_in.user.id, owner);
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn send(
     if !is_trusted && !message_sender::is_there(client) {
         return Err(nobody_sends().into());
     }
+    check_purpose(client, caller, recipient, purpose)?;
     attempts::take_turns(&hash);
     limits::check_sends(client, &hash, Purpose::SendOtp)?;
     let found = recipient.credentials(client).map(|found| found.user_id);
@@ -92,6 +93,26 @@ fn send(
         data.code = None;
     }
     Ok(Done { status: if is_trusted { status } else { 200 }, message: "A code was made".into(), user_id, data })
+}
+
+/// A code to confirm with proves less than one to sign in with: that its user is known is what the back end answers for, or else the access
+/// token. Without, whoever reads the messages of a number that somebody mistyped would get their account.
+///
+/// # Errors
+/// `forbidden`, whether or not there is such a user.
+fn check_purpose(
+    client: &mut SpiClient<'_>,
+    caller: Caller,
+    recipient: &Identifier,
+    purpose: CodePurpose,
+) -> Result<(), Refusal> {
+    if purpose == CodePurpose::SignIn || caller.is_trusted() {
+        return Ok(());
+    }
+    let own = caller.user_id();
+    let is_own = own.is_some() && own == recipient.credentials(client).map(|found| found.user_id);
+    let message = "Only a user who is signed in confirms an address or number, and only the own.";
+    if is_own { Ok(()) } else { Err(FieldError::of_call(ErrorCode::Forbidden, message).into()) }
 }
 
 /// The refusal of a visitor's request for a message.
@@ -146,10 +167,11 @@ fn verify_otp(
     let code = code_of(p_code);
     let purpose = purpose_of(p_purpose);
     let device_name = device_name_of(p_device_name);
+    let caller = Caller::current();
     pg::as_registrar(|| {
         answer(Action::VerifyOtp, |client, _| match (&recipient, &code, &purpose, &device_name) {
             (Ok(recipient), Ok(code), Ok(purpose), Ok(device_name)) => {
-                let proof = Proof { recipient, code, purpose: *purpose };
+                let proof = Proof { caller, recipient, code, purpose: *purpose };
                 proof.sign_in(client, device_name.as_deref())
             }
             (recipient, code, purpose, device_name) => Err(errors([
@@ -177,6 +199,7 @@ fn errors<const N: usize>(errors: [Option<&FieldError>; N]) -> Refusal {
 
 /// A code that somebody shows.
 struct Proof<'a> {
+    caller: Caller,
     recipient: &'a Identifier,
     code: &'a OneTimeCode,
     purpose: CodePurpose,
@@ -186,6 +209,7 @@ impl Proof<'_> {
     /// Uses the code up, confirms where it was sent to, and opens a session.
     fn sign_in(&self, client: &mut SpiClient<'_>, device_name: Option<&str>) -> Result<Done<SignedIn>, Refusal> {
         let hash = self.recipient.hash();
+        check_purpose(client, self.caller, self.recipient, self.purpose)?;
         limits::check_failures_of_address(client, Purpose::Otp, "Too many wrong codes from this address.")?;
         let user_id = self.verify(client, &hash)?;
         let refused = |error| kept(error, Some(user_id));

@@ -103,11 +103,10 @@ fn sign_in(client: &mut SpiClient<'_>, request: &Request) -> Result<Done<SignedI
         return Err(kept(wrong(&request.identifier), user_id));
     };
     attempts::record(client, &identifier, Purpose::Password, true, user_id);
-    let newer = hash.renewed(&settings::hash_policy(), &request.password).filter(|_| found.is_confirmed);
-    let now = pg::transaction_start();
-    // Whether the user may sign in is asked in the same statement, and why not only where it is so.
+    // Whether the user may sign in is asked in the statement that records it, and why not only where it is so.
     let user = if found.is_confirmed {
-        credentials::sign_in(client, &found, newer.as_ref().map(PasswordHash::expose), now)
+        let newer = hash.renewed(&settings::hash_policy(), &request.password);
+        credentials::sign_in(client, &found, newer.as_ref().map(PasswordHash::expose), pg::transaction_start())
     } else {
         None
     };

@@ -8,6 +8,7 @@ use super::answer::{Done, Refusal, answer};
 use super::registration::{email_exists, issue_token};
 use crate::pg::{Jsonb, transaction_start};
 use crate::store::audit_log::Action;
+use crate::store::credentials;
 use crate::store::profile_filling;
 use crate::store::profiles::Row;
 use crate::store::user_rows;
@@ -96,6 +97,10 @@ fn resend(client: &mut SpiClient<'_>, email: &Email) -> Result<Done<Resent>, Ref
     if user.email_confirmed_at.is_some() {
         return Err(Refusal::of_user(user.id, email_exists()));
     }
+    // Whoever asks may have put the address there: it is not theirs to confirm once somebody else holds the account.
+    if credentials::of_email(client, email.as_str()).is_some_and(|found| found.is_held) {
+        return Err(Refusal::of_user(user.id, held()));
+    }
     let verification = issue_token(client, user.id, email.as_str(), verification_tokens::replace);
     let user_id = user.id;
     Ok(Done {
@@ -104,4 +109,10 @@ fn resend(client: &mut SpiClient<'_>, email: &Email) -> Result<Done<Resent>, Ref
         user_id: Some(user_id),
         data: Resent { user, verification },
     })
+}
+
+fn held() -> FieldError {
+    FieldError::new("email", ErrorCode::EmailExists, "The account of this address is in use.").with_hint(
+        "Its user signs in, and confirms the address with a code: send_otp with p_purpose => 'confirmation'.",
+    )
 }

@@ -44,9 +44,10 @@ fn without_line_break(text: &str) -> &str {
 
 /// A secret typed without echo.
 pub(crate) fn ask(prompt: &str) -> Result<SecretString, Failure> {
-    rpassword::prompt_password(prompt)
-        .map(SecretString::from)
-        .map_err(|source| Failure::Io { what: "The secret cannot be asked for: there is no terminal", source })
+    rpassword::prompt_password(prompt).map(SecretString::from).map_err(|source| Failure::Io {
+        what: "The secret cannot be asked for without a terminal; --help tells how to pipe it in",
+        source,
+    })
 }
 
 /// A password typed twice, without echo.

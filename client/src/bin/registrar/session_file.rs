@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use etcetera::BaseStrategy as _;
 use registrar_client::{Client, Error, ErrorCode, Session, SessionKeeper, SessionTokens, SignedIn, UserSummary};
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +41,8 @@ impl Location {
         if let Some(path) = &self.session_file {
             return Ok(path.clone());
         }
-        let folder = dirs::state_dir().or_else(dirs::data_local_dir);
+        let folders = etcetera::choose_base_strategy().ok();
+        let folder = folders.map(|folders| folders.state_dir().unwrap_or_else(|| folders.data_dir()));
         let missing = || Failure::usage("There is no folder for the session file.", "Name one with --session-file.");
         folder.map(|folder| folder.join("registrar").join("session.json")).ok_or_else(missing)
     }
