@@ -20,7 +20,7 @@ use crate::store::credentials::Credentials;
 use crate::store::message_sender::{self, Message};
 use crate::store::one_time_codes::{self, StoredCode};
 use crate::store::sessions::{self, Method};
-use crate::store::users::{self, NewUser, Standing};
+use crate::store::users::{self, NewUser};
 use crate::store::{identities, roles};
 
 #[pg_extern]
@@ -64,17 +64,19 @@ fn send(
     attempts::take_turns(&hash);
     limits::check_sends(client, &hash, Purpose::SendOtp)?;
     let found = recipient.credentials(client).map(|found| found.user_id);
-    attempts::record(client, &hash, Purpose::SendOtp, found.is_some(), found);
-    let (user_id, status) = match found {
-        Some(user_id) => match users::standing(client, user_id) {
-            Some(Standing::Good) => (Some(user_id), 200),
-            _ if is_trusted => return Err(kept(not_good(client, user_id), Some(user_id))),
-            _ => (None, 200),
-        },
-        None if settings::otp_creates_users() => (Some(create(client, recipient)?), 201),
-        None if is_trusted => return Err(kept(unknown(recipient), None)),
-        None => (None, 200),
+    let (user_id, refused) = match found {
+        Some(user_id) => (Some(user_id), check_standing(client, user_id, true).err()),
+        None if settings::otp_creates_users() => (Some(create(client, recipient)?), None),
+        None => (None, Some(unknown(recipient))),
     };
+    attempts::record(client, &hash, Purpose::SendOtp, refused.is_none(), user_id);
+    let user_id = match refused {
+        Some(error) if is_trusted => return Err(kept(error, user_id)),
+        // Nobody's code is right, and a visitor does not learn it.
+        Some(_) => None,
+        None => user_id,
+    };
+    let status = if is_trusted && found.is_none() { 201 } else { 200 };
     let code = OneTimeCode::generate();
     let now = pg::transaction_start();
     let expires_at = now.plus_seconds(settings::otp_lifetime());
@@ -92,7 +94,7 @@ fn send(
         }
         data.code = None;
     }
-    Ok(Done { status: if is_trusted { status } else { 200 }, message: "A code was made".into(), user_id, data })
+    Ok(Done { status, message: "A code was made".into(), user_id, data })
 }
 
 /// A code to confirm with proves less than one to sign in with: that its user is known is what the back end answers for, or else the access
@@ -119,11 +121,6 @@ fn check_purpose(
 pub(super) fn nobody_sends() -> FieldError {
     FieldError::of_call(ErrorCode::Forbidden, "Messages are sent by a back end only.")
         .with_hint("The owner names a function that sends them: SELECT registrar.allow_public_sign_in(true, 'app.send_message(jsonb)');")
-}
-
-fn not_good(client: &mut SpiClient<'_>, user_id: Uuid) -> FieldError {
-    let error = check_standing(client, user_id, true).err();
-    error.unwrap_or_else(|| FieldError::of_call(ErrorCode::UserDeleted, ErrorCode::UserDeleted.meaning()))
 }
 
 fn unknown(recipient: &Identifier) -> FieldError {
