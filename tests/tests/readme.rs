@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use postgres::{Client, SimpleQueryMessage};
-use registrar_tests::{Role, Stack, js_directory, one, plain_database, registrar_program};
+use registrar_tests::{Role, Stack, js_directory, one, plain_database, registrar_program, token_of};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -167,11 +167,17 @@ fn the_command_line_examples_change_count_export_and_import() {
 fn the_commands_of_the_reference_run_one_after_the_other() {
     let (stack, directory) = (Stack::shared(), tempfile::TempDir::new().unwrap());
     let lines = blocks(COMMAND_LINE, "console").flat_map(str::lines).filter_map(|line| line.strip_prefix("$ "));
-    // What follows a number sign is a comment to the shell, too. One of them asks, which takes a terminal.
-    let commands: Vec<_> = lines.filter(|line| !line.starts_with("registrar doctor --fix  ")).collect();
-    assert!(commands.len() > 5, "{commands:?}");
-    for command in commands {
-        run(shell().arg(command).env("DATABASE_URL", stack.database().url()).current_dir(&directory));
+    // What follows a number sign is a comment to the shell, too. Some of them ask, which takes a terminal.
+    let asks = |line: &&str| line.starts_with("registrar doctor --fix  ") || line.contains("asks for");
+    let commands: Vec<_> = lines.filter(|line| !asks(line)).collect();
+    assert!(commands.len() > 10, "{commands:?}");
+    let password = "correct horse battery staple";
+    let registration = stack.registered(&json!({ "p_email": "ada@example.com", "p_password": password }));
+    stack.verified(token_of(&registration));
+    let login = format!("echo '{password}' | registrar login ada@example.com --password-stdin");
+    for command in std::iter::once(login.as_str()).chain(commands) {
+        let home = directory.path();
+        run(shell().arg(command).env("DATABASE_URL", stack.database().url()).env("HOME", home).current_dir(home));
     }
     let script = std::fs::read_to_string(directory.path().join("setup.sql")).unwrap();
     assert!(script.contains("SELECT registrar.setup();"), "{script}");
