@@ -119,8 +119,14 @@ pub(crate) fn write(text: &str) -> Result<(), Failure> {
 
 /// The text without what would steer a terminal: names and messages come from elsewhere.
 pub(crate) fn printable(text: &str) -> String {
-    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let escaped = |c: char| if steers(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect()
+}
+
+/// Whether a character moves the cursor or turns the direction of what follows (UAX #9), so that a line shows something else than it holds.
+fn steers(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
 }
 
 fn plain(value: &Value) -> String {
@@ -147,5 +153,6 @@ mod tests {
     #[test]
     fn control_characters_are_escaped() {
         assert_eq!(printable("a\u{1b}[31m\nü"), "a\\u{1b}[31m\\nü");
+        assert_eq!(printable("phone\u{202e}enohp"), "phone\\u{202e}enohp", "nor is the direction turned");
     }
 }
