@@ -257,6 +257,11 @@ fn what_is_allowed_is_allowed_until_it_is_taken_back_whatever_setup_does() {
     assert_eq!(callable(&database), WITHOUT_SENDER);
     allow("false");
     assert_eq!(callable(&database), Vec::<String>::new());
+    database
+        .psql("GRANT EXECUTE ON FUNCTION registrar.get_session TO authenticated; SELECT registrar.setup()")
+        .unwrap();
+    let by_hand = "SELECT has_function_privilege('authenticated', 'registrar.get_session(text)', 'EXECUTE')";
+    assert!(one::<bool>(&mut database.admin().unwrap(), by_hand, &[]), "what was granted by hand is left alone");
     let of_users = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'registrar'::regnamespace
                     AND has_function_privilege('authenticated', oid, 'EXECUTE')
                     AND proname IN ('logout', 'list_sessions', 'change_password', 'check_session')";

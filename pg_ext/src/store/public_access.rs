@@ -8,7 +8,10 @@ use super::plans::Statement;
 use super::storage;
 
 const SIGN_IN: &str = include_str!("../../sql/repeatable/public_access.sql");
-const MESSAGES: &str = include_str!("../../sql/repeatable/public_messages.sql");
+const SIGN_IN_AND_MESSAGES: &str = concat!(
+    include_str!("../../sql/repeatable/public_access.sql"),
+    include_str!("../../sql/repeatable/public_messages.sql")
+);
 
 /// What visitors may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,26 +52,23 @@ static ALLOW: Statement = Statement::new(
 
 /// Lets visitors sign in, or no longer, as of the next request.
 pub(crate) fn allow_sign_in(client: &mut SpiClient<'_>, is_allowed: bool, sender: Option<Oid>) {
+    let granted = read(client).script();
+    if !granted.is_empty() {
+        storage::run(client, &granted.replace("GRANT ", "REVOKE ").replace("TO anon", "FROM anon"));
+    }
     if is_allowed {
         ALLOW.run(client, &[sender.into()]);
     } else {
         FORBID.run(client, &[]);
     }
-    apply(client);
+    grant(client);
 }
 
-/// Grants what visitors may do, and takes back what they may not.
-pub(crate) fn apply(client: &mut SpiClient<'_>) {
-    let access = read(client);
-    for (script, is_granted) in [
-        (SIGN_IN, access != PublicAccess::Nothing),
-        (MESSAGES, matches!(access, PublicAccess::SignIn { sender: Some(_) })),
-    ] {
-        if is_granted {
-            storage::run(client, script);
-        } else {
-            storage::run(client, &script.replace("GRANT ", "REVOKE ").replace("TO anon", "FROM anon"));
-        }
+/// Grants what visitors may do; what was granted to them by hand stays.
+pub(super) fn grant(client: &mut SpiClient<'_>) {
+    let script = read(client).script();
+    if !script.is_empty() {
+        storage::run(client, script);
     }
 }
 
@@ -78,10 +78,7 @@ impl PublicAccess {
         match self {
             Self::Nothing => "",
             Self::SignIn { sender: None } => SIGN_IN,
-            Self::SignIn { sender: Some(_) } => concat!(
-                include_str!("../../sql/repeatable/public_access.sql"),
-                include_str!("../../sql/repeatable/public_messages.sql")
-            ),
+            Self::SignIn { sender: Some(_) } => SIGN_IN_AND_MESSAGES,
         }
     }
 

@@ -81,7 +81,7 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     run(client, VIEWS);
     run(client, PRIVATE_ACCESS);
     run(client, API_ACCESS);
-    public_access::apply(client);
+    public_access::grant(client);
     for table in ["roles", "profile_tables", "secrets"] {
         let trigger =
             ("registrar_configuration_changed", format!("registrar_private.{table}"), "configuration_changed");
