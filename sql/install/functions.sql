@@ -2,7 +2,8 @@
 --   handle_new_user, handle_user_update, refresh_session, register_user_with_token, resend_verification,
 --   sign_in_with_password, verify_email
 -- The calls on profiles are not among them: each takes registrar's rights for what it reads of registrar's own, and writes a
--- profile with those of the table's owner, or of the user whose profile it is.
+-- profile with those of the table's owner, or of the user whose profile it is. Nor are those that must know their caller before they take
+-- registrar's rights: change_password, list_sessions, logout, request_password_reset, reset_password, send_otp, verify_otp.
 ALTER FUNCTION registrar.handle_new_user() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.handle_user_update() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.refresh_session(text) OWNER TO registrar_owner;

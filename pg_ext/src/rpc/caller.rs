@@ -1,4 +1,4 @@
-//! Who calls for a profile, and on whose.
+//! Who calls, and whom the call is about.
 
 use pgrx::pg_sys::Oid;
 use registrar_core::{ErrorCode, FieldError};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::pg;
 use crate::store::profiles::Rights;
 
-/// The caller of a function that runs with the caller's rights.
+/// Whoever called a function.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller {
     role: Oid,
@@ -25,13 +25,15 @@ struct Claims {
 impl Caller {
     /// The caller, to be asked before registrar takes its own rights.
     pub(super) fn current() -> Self {
-        let role = pg::current_user_id();
-        Self { role, is_trusted: pg::has_rights_of(role, c"service_role") }
+        Self::of(pg::current_user_id())
     }
 
     /// Who called a function that runs with registrar's rights.
     pub(super) fn outer() -> Self {
-        let role = pg::outer_user_id();
+        Self::of(pg::outer_user_id())
+    }
+
+    fn of(role: Oid) -> Self {
         Self { role, is_trusted: pg::has_rights_of(role, c"service_role") }
     }
 

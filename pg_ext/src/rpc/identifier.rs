@@ -52,9 +52,14 @@ impl Identifier {
     /// Under which its attempts are counted, whether or not anybody has it.
     pub(super) fn hash(&self) -> SecretHash {
         match self {
-            Self::Email(email) => secrets::keyed_hash(&[b"email", email.as_str().as_bytes()]),
+            Self::Email(email) => Self::hash_of_email(email.as_str()),
             Self::Phone(phone) => secrets::keyed_hash(&[b"phone", phone.digits().as_bytes()]),
         }
+    }
+
+    /// The same of an address that was read before.
+    pub(super) fn hash_of_email(email: &str) -> SecretHash {
+        secrets::keyed_hash(&[b"email", email.as_bytes()])
     }
 
     /// By what a message reaches it.

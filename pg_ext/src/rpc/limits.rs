@@ -1,13 +1,17 @@
 //! How often something may be attempted, whoever asks through whichever gateway. What comes too soon is not answered, and counts as no
 //! attempt.
 
+use std::borrow::Cow;
+
 use pgrx::spi::SpiClient;
 use registrar_core::{ErrorCode, FieldError, SecretHash};
 
 use super::answer::Refusal;
+use super::caller::Caller;
 use crate::pg::{self, Timestamp};
 use crate::settings;
 use crate::store::attempts::{self, Purpose};
+use crate::store::message_sender;
 
 const QUARTER: i32 = 15 * 60;
 const HOUR: i32 = 3600;
@@ -42,6 +46,18 @@ pub(super) fn check_failures_of_address(
     left(until).map_or(Ok(()), |seconds| Err(too_many(message, seconds)))
 }
 
+/// Whether there is somebody to send what the caller asks for: a back end does so itself.
+///
+/// # Errors
+/// `forbidden` for everybody else, where the owner has named nobody.
+pub(super) fn check_sender(client: &mut SpiClient<'_>, caller: Caller) -> Result<(), FieldError> {
+    if caller.is_trusted() || message_sender::is_there(client) {
+        return Ok(());
+    }
+    let hint = "The owner names a function that sends them: SELECT registrar.allow_public_sign_in(true, 'app.send_message(jsonb)');";
+    Err(FieldError::of_call(ErrorCode::Forbidden, "Messages are sent by a back end only.").with_hint(hint))
+}
+
 /// Whether another message may be sent to a recipient. A wrong guess at one that was sent has no part in it.
 ///
 /// # Errors
@@ -61,7 +77,7 @@ pub(super) fn check_sends(client: &mut SpiClient<'_>, recipient: &SecretHash, pu
     left(until).map_or(Ok(()), |seconds| Err(too_many("Too many messages were asked for from this address.", seconds)))
 }
 
-fn too_many(message: impl Into<std::borrow::Cow<'static, str>>, seconds: i64) -> Refusal {
+fn too_many(message: impl Into<Cow<'static, str>>, seconds: i64) -> Refusal {
     Refusal::Later { error: FieldError::of_call(ErrorCode::RateLimited, message), seconds }
 }
 

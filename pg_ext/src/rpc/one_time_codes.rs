@@ -2,7 +2,7 @@
 
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
-use registrar_core::{CodePurpose, ErrorCode, FieldError, OneTimeCode, OtpSent, SecretHash, SignedIn, UserSummary};
+use registrar_core::{CodePurpose, ErrorCode, FieldError, OneTimeCode, OtpSent, SecretHash, SignedIn};
 use serde_json::Map;
 use uuid::Uuid;
 
@@ -57,9 +57,7 @@ fn send(
 ) -> Result<Done<OtpSent>, Refusal> {
     let hash = recipient.hash();
     let is_trusted = caller.is_trusted();
-    if !is_trusted && !message_sender::is_there(client) {
-        return Err(nobody_sends().into());
-    }
+    limits::check_sender(client, caller)?;
     check_purpose(client, caller, recipient, purpose)?;
     attempts::take_turns(&hash);
     limits::check_sends(client, &hash, Purpose::SendOtp)?;
@@ -115,12 +113,6 @@ fn check_purpose(
     let is_own = own.is_some() && own == recipient.credentials(client).map(|found| found.user_id);
     let message = "Only a user who is signed in confirms an address or number, and only the own.";
     if is_own { Ok(()) } else { Err(FieldError::of_call(ErrorCode::Forbidden, message).into()) }
-}
-
-/// The refusal of a visitor's request for a message.
-pub(super) fn nobody_sends() -> FieldError {
-    FieldError::of_call(ErrorCode::Forbidden, "Messages are sent by a back end only.")
-        .with_hint("The owner names a function that sends them: SELECT registrar.allow_public_sign_in(true, 'app.send_message(jsonb)');")
 }
 
 fn unknown(recipient: &Identifier) -> FieldError {
@@ -218,7 +210,7 @@ impl Proof<'_> {
         let drops_unproven = self.purpose == CodePurpose::SignIn && !found.is_confirmed;
         let besides = Besides { signs_in: true, drops_unproven };
         let now = pg::transaction_start();
-        let user: Option<UserSummary> = confirmations::confirm(client, user_id, self.recipient.channel(), besides, now);
+        let user = confirmations::confirm(client, user_id, self.recipient.channel(), besides, now);
         let user = user.ok_or_else(|| refused(expired("The user is gone.")))?;
         Ok(signed_in(sessions::open(client, user, Method::Otp, device_name)))
     }

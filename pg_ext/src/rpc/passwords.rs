@@ -13,7 +13,6 @@ use super::answer::{Done, Refusal, answer};
 use super::caller::Caller;
 use super::identifier::Identifier;
 use super::limits;
-use super::one_time_codes::nobody_sends;
 use super::sessions::{Whose, expired, parse};
 use super::sign_in::{check_standing, kept, sent_password, verified};
 use crate::pg::{self, Jsonb};
@@ -48,9 +47,7 @@ fn request_reset(
     email: &Identifier,
 ) -> Result<Done<PasswordResetRequested>, Refusal> {
     let hash = email.hash();
-    if !caller.is_trusted() && !message_sender::is_there(client) {
-        return Err(nobody_sends().into());
-    }
+    limits::check_sender(client, caller)?;
     attempts::take_turns(&hash);
     limits::check_sends(client, &hash, Purpose::SendReset)?;
     let found = email.credentials(client);
@@ -169,7 +166,7 @@ fn reset(client: &mut SpiClient<'_>, token: &Token, new: &NewPassword) -> Result
         confirmations::confirm(client, user_id, Channel::Email, besides, now);
     }
     // Whoever guessed wrongly before has locked the address for nobody any more.
-    let address = secrets::keyed_hash(&[b"email", stored.email.as_bytes()]);
+    let address = Identifier::hash_of_email(&stored.email);
     attempts::record(client, &address, Purpose::Password, true, Some(user_id));
     replace(client, user_id, &hash.into_hash(&settings::hash_policy()), Which::All)
 }

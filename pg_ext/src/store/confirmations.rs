@@ -44,7 +44,7 @@ static PHONE: Statement = Statement::made_by(
 );
 
 /// What comes with a confirmation.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Besides {
     /// The user signs in by it.
     pub(crate) signs_in: bool,
