@@ -155,13 +155,7 @@ fn no_api_role_can_read_or_write_a_relation_of_registrar_private() {
 
 #[test]
 fn every_security_definer_function_is_pinned_owned_and_listed() {
-    let listed: BTreeSet<&str> = THREATS
-        .lines()
-        .skip_while(|line| *line != "## SECURITY DEFINER functions")
-        .skip(1)
-        .take_while(|line| !line.starts_with("## "))
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .collect();
+    let listed = functions_of_table("| Function | Who may call it");
     let mut admin = plain_database().admin().unwrap();
     let query = "SELECT proname::text, proowner::regrole::text, coalesce(array_to_string(proconfig, ';'), '')
                  FROM pg_proc WHERE prosecdef AND pronamespace::regnamespace::text IN ('registrar', 'registrar_private', 'auth', 'public')";
@@ -173,6 +167,25 @@ fn every_security_definer_function_is_pinned_owned_and_listed() {
     }
     let found: BTreeSet<&str> = definers.iter().map(|definer| definer.get(0)).collect();
     assert_eq!(found, listed);
+
+    let by_themselves = functions_of_table("| Function with registrar's rights");
+    assert!(!by_themselves.is_empty());
+    let invokers = "SELECT proname::text FROM pg_proc WHERE NOT prosecdef AND pronamespace = 'registrar'::regnamespace";
+    let invokers: BTreeSet<String> = all(&mut admin, invokers, &[]).into_iter().collect();
+    for function in by_themselves {
+        assert!(invokers.contains(function), "{function} is listed as one that runs as its caller at first");
+    }
+}
+
+/// The functions that THREATS.md names in the table whose heading begins so.
+fn functions_of_table(heading: &str) -> BTreeSet<&'static str> {
+    THREATS
+        .lines()
+        .skip_while(|line| !line.starts_with(heading))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect()
 }
 
 #[test]

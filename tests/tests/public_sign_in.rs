@@ -186,6 +186,32 @@ fn a_message_that_is_not_sent_is_recorded_and_not_told() {
 }
 
 #[test]
+fn a_sender_that_fails_with_the_secret_in_its_words_puts_it_in_no_record() {
+    let database = allowed_database();
+    let email = "somebody@example.com";
+    let (user, token) = database.register(email);
+    database.verify(&token);
+    database
+        .psql(
+            "CREATE OR REPLACE FUNCTION app.send_message(message jsonb) RETURNS void LANGUAGE plpgsql
+             AS $$ BEGIN RAISE 'refused: %', message USING ERRCODE = 'P0009'; END $$",
+        )
+        .unwrap();
+    let mut visitor = visitor(&database);
+    for function in ["send_otp", "request_password_reset"] {
+        assert!(call(&mut visitor, function, &json!({ "p_email": email })).success);
+        let recorded: String = one(
+            &mut database.admin().unwrap(),
+            "SELECT detail FROM registrar_private.audit_log WHERE user_id = $1 AND action = $2 AND outcome = 'internal'",
+            &[&user, &function],
+        );
+        assert!(recorded.starts_with("app.send_message did not send: P0009 refused: {"), "{recorded}");
+        let member = if function == "send_otp" { "\"code\": \"[redacted]\"" } else { "\"token\": \"[redacted]\"" };
+        assert!(recorded.contains(member), "{recorded}");
+    }
+}
+
+#[test]
 fn a_visitor_learns_nothing_of_an_error_within() {
     let database = allowed_database();
     let (_, token) = database.register("somebody@example.com");

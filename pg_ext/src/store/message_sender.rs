@@ -27,6 +27,16 @@ pub(crate) enum Message<'a> {
     },
 }
 
+impl Message<'_> {
+    /// What nobody but the recipient may read.
+    fn secret(&self) -> &str {
+        match self {
+            Self::OneTimeCode { sent, .. } => sent.code.as_deref().unwrap_or_default(),
+            Self::PasswordReset { reset, .. } => &reset.token,
+        }
+    }
+}
+
 /// Whether there is somebody to send messages.
 pub(crate) fn is_there(client: &mut SpiClient<'_>) -> bool {
     public_access::sender(client).is_some()
@@ -44,7 +54,12 @@ pub(crate) fn send(client: &mut SpiClient<'_>, action: Action, user_id: Uuid, me
         })
     });
     if let Err(error) = outcome {
-        let detail = format!("{} did not send: {} {}", sender.name, error.sqlstate(), error.message);
+        // The app's own words may repeat what was to be sent.
+        let said = match message.secret() {
+            "" => error.message.clone(),
+            secret => error.message.replace(secret, "[redacted]"),
+        };
+        let detail = format!("{} did not send: {} {said}", sender.name, error.sqlstate());
         audit_log::record(client, action, "internal", Some(user_id), Some(&detail));
     }
 }
