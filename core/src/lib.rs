@@ -20,6 +20,7 @@ mod metadata;
 mod one_time_code;
 mod password;
 mod password_change;
+mod password_hash;
 mod password_policy;
 mod phone;
 mod profile;
@@ -44,8 +45,9 @@ pub use hash_policy::{HashCost, HashPolicy};
 pub use idempotency_key::IdempotencyKey;
 pub use metadata::Metadata;
 pub use one_time_code::{Channel, CodePurpose, OneTimeCode, OtpSent};
-pub use password::{Credential, Password, PasswordHash};
+pub use password::{Credential, Password};
 pub use password_change::{PasswordChanged, PasswordReset, PasswordResetRequested};
+pub use password_hash::{ForeignHash, HashFault, HashScheme, PasswordHash, WeakHash};
 pub use phone::{Phone, Region};
 pub use profile::{
     BackfillBatch, BulkOutcome, CompletionShare, CompletionStatus, DayCount, ItemOutcome, MissingField, ProfileCheck,
