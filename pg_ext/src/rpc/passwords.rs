@@ -230,7 +230,8 @@ fn change(
     match current {
         Some(current) => {
             limits::check_passwords(client, &attempted)?;
-            let is_right = verified(credentials::of_id(client, user_id), current).is_some();
+            let found = credentials::of_id(client, user_id);
+            let is_right = verified(client, found, current).is_some();
             attempts::record(client, &attempted, Purpose::Password, is_right, Some(user_id));
             if !is_right {
                 let error = FieldError::new(

@@ -98,7 +98,7 @@ fn sign_in(client: &mut SpiClient<'_>, request: &Request) -> Result<Done<SignedI
     limits::check_passwords(client, &identifier)?;
     let found = request.identifier.credentials(client);
     let user_id = found.as_ref().map(|found| found.user_id);
-    let Some((found, hash)) = verified(found, &request.password) else {
+    let Some((found, hash)) = verified(client, found, &request.password) else {
         attempts::record(client, &identifier, Purpose::Password, false, user_id);
         return Err(kept(wrong(&request.identifier), user_id));
     };
@@ -129,10 +129,13 @@ pub(super) fn signed_in(data: SignedIn) -> Done<SignedIn> {
 
 /// The user whose password it is, with its hash. Where there is no user, or none with a password that can be verified, all is done
 /// in the same way with a hash that is nobody's: even where memory is taken from can be told by the time.
-pub(super) fn verified(found: Option<Credentials>, password: &SecretString) -> Option<(Credentials, PasswordHash)> {
+pub(super) fn verified(
+    client: &mut SpiClient<'_>,
+    found: Option<Credentials>,
+    password: &SecretString,
+) -> Option<(Credentials, PasswordHash)> {
     let policy = settings::hash_policy();
-    let parse = |found: &Credentials| PasswordHash::parse_within(&policy, found.stored.as_str().into()).ok();
-    let stored = found.as_ref().and_then(parse);
+    let stored = found.as_ref().and_then(|found| found.hash(client, &policy));
     let has_password = stored.is_some();
     let hash = stored.unwrap_or_else(|| PasswordHash::nobodys(&policy));
     let is_right = hash.verify(password) && has_password;

@@ -3,10 +3,11 @@
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::BuiltinOid::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use pgrx::spi::SpiClient;
-use registrar_core::{PasswordHash, UserSummary};
+use registrar_core::{HashPolicy, PasswordHash, UserSummary};
 use uuid::Uuid;
 
 use super::columns::Columns;
+use super::legacy_passwords::{self, REFERENCE};
 use super::plans::Statement;
 use super::users::{summary, summary_columns};
 use super::{from_pg_uuid, pg_uuid};
@@ -22,6 +23,16 @@ pub(crate) struct Credentials {
     /// Whether something else shows that somebody holds the account: the other of address and number is confirmed, or the user has signed
     /// in.
     pub(crate) is_held: bool,
+}
+
+impl Credentials {
+    /// The hash of the user's password, be it in `auth.users` or a legacy one; `None` where there is none that can be verified.
+    pub(crate) fn hash(&self, client: &mut SpiClient<'_>, policy: &HashPolicy) -> Option<PasswordHash> {
+        match self.stored.strip_prefix(REFERENCE) {
+            Some(reference) => legacy_passwords::find(client, self.user_id, reference, policy),
+            None => PasswordHash::stored(policy, self.stored.as_str().into(), None),
+        }
+    }
 }
 
 // Users of single sign-on have no password here: their address is their provider's business.
@@ -109,7 +120,11 @@ pub(crate) fn sign_in(
     now: Timestamp,
 ) -> Option<UserSummary> {
     let arguments = [pg_uuid(verified.user_id).into(), now.into(), verified.stored.as_str().into(), newer.into()];
-    summary(SIGN_IN.run(client, &arguments))
+    let user = summary(SIGN_IN.run(client, &arguments))?;
+    if newer.is_some() && verified.stored.starts_with(REFERENCE) {
+        legacy_passwords::forget(client, verified.user_id);
+    }
+    Some(user)
 }
 
 /// What a new password changes.
@@ -124,12 +139,13 @@ static REPLACE: Statement = Statement::made_by(
     &[UUIDOID, TEXTOID, TIMESTAMPTZOID],
 );
 
-/// Puts another password in force.
+/// Puts another password in force, and forgets a legacy one.
 pub(crate) fn replace(
     client: &mut SpiClient<'_>,
     user_id: Uuid,
     hash: &PasswordHash,
     now: Timestamp,
 ) -> Option<UserSummary> {
+    legacy_passwords::forget(client, user_id);
     summary(REPLACE.run(client, &[pg_uuid(user_id).into(), hash.expose().into(), now.into()]))
 }

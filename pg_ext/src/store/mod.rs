@@ -13,6 +13,7 @@ mod deferrable;
 pub(crate) mod doctor;
 pub(crate) mod idempotency_keys;
 pub(crate) mod identities;
+mod legacy_passwords;
 pub(crate) mod message_sender;
 pub(crate) mod migration_script;
 mod migration_tables;

@@ -38,6 +38,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("012_one_time_codes", include_str!("../../sql/storage/012_one_time_codes.sql")),
     ("013_password_resets", include_str!("../../sql/storage/013_password_resets.sql")),
     ("014_public_access", include_str!("../../sql/storage/014_public_access.sql")),
+    ("015_legacy_passwords", include_str!("../../sql/storage/015_legacy_passwords.sql")),
 ];
 
 /// The names of the migrations.
