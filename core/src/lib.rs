@@ -30,6 +30,7 @@ mod secret_hash;
 mod session;
 mod token;
 mod trigger_body;
+mod user_import;
 mod verification;
 
 pub use access_token::{AccessTokenClaims, ISSUER};
@@ -59,4 +60,8 @@ pub use secret_hash::SecretHash;
 pub use session::{FoundSession, ListedSession, LoggedOut, Refreshed, Session, SessionTokens, Sessions, SignedIn};
 pub use token::Token;
 pub use trigger_body::{TriggerBody, WriteKind, WrittenTable};
+pub use user_import::{
+    ConflictPolicy, FirebaseKey, ImportMapping, ImportOptions, ImportReport, ImportedUser, RowFault, RowOutcome,
+    RowReason, RowReport, SourceRow, UserField,
+};
 pub use verification::{Resent, Verified};

@@ -71,7 +71,7 @@ GRANT EXECUTE ON FUNCTION
     registrar.verify_otp(text, text, text, text, text, text)
 TO service_role;
 GRANT EXECUTE ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) TO service_role;
-GRANT SELECT ON registrar.profile_tables TO service_role;
+GRANT SELECT ON registrar.import_rows, registrar.profile_tables TO service_role;
 
 -- Of whoever owns the database, who owns its tables too as a rule. Other owners of tables need a GRANT.
 DO $$
@@ -81,7 +81,7 @@ DECLARE
     );
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA registrar TO %s', owner);
-    EXECUTE format('GRANT SELECT ON registrar.profile_tables TO %s', owner);
+    EXECUTE format('GRANT SELECT ON registrar.import_rows, registrar.profile_tables TO %s', owner);
     EXECUTE format(
         'GRANT EXECUTE ON FUNCTION
              registrar.attach_profile_table(regclass, name, jsonb, text),
@@ -92,6 +92,7 @@ BEGIN
              registrar.error_codes(),
              registrar.expose_api(text, text[]),
              registrar.fix_constraint_step(text, text, text, jsonb),
+             registrar.import_users(text, jsonb, jsonb),
              registrar.migration_sql(),
              registrar.signup_check(name),
              registrar.verify_and_fix_constraint(text, text, boolean, text),

@@ -15,3 +15,10 @@ CREATE OR REPLACE VIEW registrar.profile_tables AS
     ORDER BY p.position;
 COMMENT ON VIEW registrar.profile_tables IS
     'The attached profile tables, the primary one first, and how each is filled. Changed by attach_profile_table and detach_profile_table.';
+
+CREATE OR REPLACE VIEW registrar.import_rows AS
+    SELECT i.source, r.key, r.position, r.outcome, r.reason, r.message
+    FROM registrar_private.import_rows AS r
+    JOIN registrar_private.user_imports AS i ON i.id = r.import_id;
+COMMENT ON VIEW registrar.import_rows IS
+    'What became of each row of each source that import_users has read: imported, merged, skipped or failed, and why.';

@@ -290,7 +290,7 @@ const BACK_END = {
 const OWNERS = [
   'allow_public_sign_in', 'set_jwt_secret',
   'attach_profile_table', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
-  'fix_constraint_step', 'migration_sql', 'setup', 'signup_check', 'verify_and_fix_constraint', 'withdraw_relation',
+  'fix_constraint_step', 'import_users', 'migration_sql', 'setup', 'signup_check', 'verify_and_fix_constraint', 'withdraw_relation',
 ]
 
 /** The functions of the schema `registrar` with the parameters that a call must have, and the roles that may execute each. */

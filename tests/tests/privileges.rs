@@ -94,6 +94,7 @@ fn expected_api_grants() -> Vec<String> {
     let to_users = own().into_iter().map(|name| format!("EXECUTE on {name} to authenticated"));
     let to_back_end = api().into_iter().map(|name| format!("EXECUTE on {name} to service_role"));
     let others = [
+        "SELECT on import_rows to service_role",
         "SELECT on profile_tables to service_role",
         "USAGE on registrar to authenticated",
         "USAGE on registrar to service_role",
@@ -190,13 +191,15 @@ fn functions_of_table(heading: &str) -> BTreeSet<&'static str> {
 
 #[test]
 fn every_function_of_registrar_runs_with_a_search_path_of_its_own() {
-    // error_codes, build_info and the trigger that announces changes run no SQL. A procedure that commits can have none, and
+    // error_codes, build_info and the trigger that announces changes run no SQL. A procedure that commits can have none; of an import the
+    // names in the source are the caller's; and
     // those that are called most are spared the time: hostile_sql.rs proves that their names are qualified.
     let without = "SELECT proname::text FROM pg_proc WHERE pronamespace = 'registrar'::regnamespace
                    AND NOT coalesce(array_to_string(proconfig, ';'), '') LIKE '%search_path=pg_catalog, pg_temp%' ORDER BY 1";
     let without: Vec<String> = all(&mut plain_database().admin().unwrap(), without, &[]);
     let quick = ["check_session", "get_profile", "get_session"];
-    let others = ["backfill_profiles", "build_info", "configuration_changed", "error_codes", "fix_constraint"];
+    let others =
+        ["backfill_profiles", "build_info", "configuration_changed", "error_codes", "fix_constraint", "import_users"];
     let expected: BTreeSet<_> = quick.into_iter().chain(others).map(str::to_owned).collect();
     assert_eq!(BTreeSet::from_iter(without), expected);
 }

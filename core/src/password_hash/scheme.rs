@@ -45,6 +45,12 @@ pub enum HashScheme {
 }
 
 impl HashScheme {
+    /// Whether an app's pepper is behind passwords of this scheme: Devise makes bcrypt.
+    #[must_use]
+    pub fn takes_pepper(self) -> bool {
+        matches!(self, Self::Bcrypt | Self::Bcrypt2x)
+    }
+
     /// The name, as reports have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -103,6 +103,12 @@ impl PgError {
         matches!(self.sqlstate().as_str(), "23505" | "23P01")
     }
 
+    /// Whether one of several rows may be to blame: not where there is no room, no such object, no right or no time.
+    pub(crate) fn is_of_a_row(&self) -> bool {
+        let class = &self.sqlstate()[..2];
+        !matches!(class, "25" | "40" | "42" | "53" | "54" | "55" | "57" | "58" | "XX") || self.is_limit_exceeded()
+    }
+
     /// Whether a column that must have a value was left without one.
     pub(crate) fn is_not_null_violation(&self) -> bool {
         self.sqlstate() == "23502"

@@ -23,4 +23,5 @@ mod sessions;
 mod setup;
 mod sign_in;
 mod signup_check;
+mod user_import;
 mod verification;

@@ -31,6 +31,7 @@ pub(crate) enum Action {
     RequestPasswordReset,
     ResetPassword,
     ChangePassword,
+    ImportUsers,
 }
 
 impl Action {
@@ -55,6 +56,7 @@ impl Action {
             Self::RequestPasswordReset => "request_password_reset",
             Self::ResetPassword => "reset_password",
             Self::ChangePassword => "change_password",
+            Self::ImportUsers => "import_users",
         }
     }
 

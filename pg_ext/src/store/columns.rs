@@ -43,6 +43,12 @@ impl Columns {
         format!("INSERT INTO auth.{table} ({}) VALUES ({})", columns.join(", "), values.join(", "))
     }
 
+    /// `INSERT INTO auth.<table> (…) SELECT …` of those of the columns that there are; `FROM` is the caller's.
+    pub(crate) fn insert_select(&self, table: &str, values: &[(&str, &str)]) -> String {
+        let (columns, values): (Vec<_>, Vec<_>) = values.iter().filter(|(column, _)| self.has(column)).copied().unzip();
+        format!("INSERT INTO auth.{table} ({}) SELECT {}", columns.join(", "), values.join(", "))
+    }
+
     /// `UPDATE auth.<table> SET …` of those of the columns that there are.
     pub(crate) fn update_statement(&self, table: &str, values: &[(&str, &str)]) -> String {
         let set: Vec<_> = values

@@ -43,6 +43,7 @@ pub(crate) mod sessions;
 mod setup_grants;
 pub(crate) mod signup_check;
 pub(crate) mod storage;
+pub(crate) mod user_import;
 pub(crate) mod user_rows;
 pub(crate) mod users;
 pub(crate) mod verification_tokens;

@@ -39,6 +39,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("013_password_resets", include_str!("../../sql/storage/013_password_resets.sql")),
     ("014_public_access", include_str!("../../sql/storage/014_public_access.sql")),
     ("015_legacy_passwords", include_str!("../../sql/storage/015_legacy_passwords.sql")),
+    ("016_user_imports", include_str!("../../sql/storage/016_user_imports.sql")),
 ];
 
 /// The names of the migrations.

@@ -1,0 +1,71 @@
+//! `registrar_private.import_rows`.
+
+use std::collections::HashMap;
+
+use pgrx::pg_sys::BuiltinOid::{INT4OID, INT8ARRAYOID, TEXTARRAYOID};
+use pgrx::spi::SpiClient;
+use registrar_core::RowReport;
+
+use super::{Candidate, Import};
+use crate::store::plans::Statement;
+
+/// What became of a row before.
+pub(super) struct Known {
+    pub(super) position: i64,
+    pub(super) run: i32,
+    /// Whether it is a user by now.
+    pub(super) is_done: bool,
+}
+
+static KNOWN: Statement = Statement::new(
+    "SELECT key, position, run, outcome IN ('imported', 'merged')
+     FROM registrar_private.import_rows WHERE import_id = $1 AND key = ANY ($2)",
+    &[INT4OID, TEXTARRAYOID],
+);
+
+/// Those of the rows that were tried before, by their keys.
+pub(super) fn known(client: &mut SpiClient<'_>, import_id: i32, keys: &[String]) -> HashMap<String, Known> {
+    let rows = KNOWN.run(client, &[import_id.into(), keys.to_vec().into()]);
+    rows.filter_map(|row| {
+        let (position, run, is_done) = (row.get(2).ok()??, row.get(3).ok()??, row.get(4).ok()??);
+        Some((row.get(1).ok()??, Known { position, run, is_done }))
+    })
+    .collect()
+}
+
+static RECORD: Statement = Statement::new(
+    "INSERT INTO registrar_private.import_rows AS r (import_id, run, key, position, outcome, reason, message)
+     SELECT $1, $2, n.key, n.position, n.outcome, n.reason, n.message
+     FROM unnest($3, $4, $5, $6, $7) AS n (key, position, outcome, reason, message)
+     ON CONFLICT (import_id, key) DO UPDATE
+     SET run = excluded.run, position = excluded.position, outcome = excluded.outcome, reason = excluded.reason,
+         message = excluded.message",
+    &[INT4OID, INT4OID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID],
+);
+
+/// Records what became of rows.
+pub(super) fn record(client: &mut SpiClient<'_>, import: &Import<'_>, imported: &[Candidate], refused: &[RowReport]) {
+    let done = imported.iter().map(|row| (&row.key, row.position, "imported", None, None));
+    let others = refused.iter().map(|row| {
+        (&row.key, row.position, row.outcome.as_str(), Some(row.reason.as_str()), Some(row.message.clone()))
+    });
+    let (mut keys, mut positions, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut reasons, mut messages) = (Vec::new(), Vec::new());
+    for (key, position, outcome, reason, message) in done.chain(others) {
+        keys.push(key.clone());
+        positions.push(position);
+        outcomes.push(outcome);
+        reasons.push(reason);
+        messages.push(message);
+    }
+    let arguments = [
+        import.id.into(),
+        import.run.into(),
+        keys.into(),
+        positions.into(),
+        outcomes.into(),
+        reasons.into(),
+        messages.into(),
+    ];
+    RECORD.run(client, &arguments);
+}
