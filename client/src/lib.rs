@@ -27,6 +27,8 @@
 //! that registrar brings along are typed in [`profile_templates`]. [`Client::doctor`] tells what is wrong with the
 //! database, and how it is mended.
 //!
+//! [`Client::import_user_rows`] takes in the users of another system, who keep their passwords.
+//!
 //! The address is a Supabase project ([`ClientBuilder::url`]) or a bare PostgREST ([`ClientBuilder::postgrest_url`]).
 //! The key is that of `service_role`, so this crate belongs in a back end, never in an app that users hold.
 //!
@@ -58,6 +60,7 @@ mod retry;
 mod session_keeper;
 mod sign_in;
 mod tls;
+mod user_import;
 mod verification;
 
 pub use client::Client;
@@ -77,8 +80,10 @@ pub use registrar_core::{
     Channel, CodePurpose, FoundSession, ListedSession, LoggedOut, OtpSent, PasswordChanged, PasswordReset,
     PasswordResetRequested, Refreshed, Session, SessionTokens, Sessions, SignedIn,
 };
+pub use registrar_core::{ConflictPolicy, ImportReport, RowOutcome, RowReason, RowReport, SourceRow};
 pub use registration::NewUser;
 pub use retry::Retry;
 pub use secrecy::{ExposeSecret, SecretString};
 pub use session_keeper::SessionKeeper;
 pub use sign_in::{LogoutScope, SignIn};
+pub use user_import::UserImport;

@@ -3,7 +3,7 @@
 --   sign_in_with_password, verify_email
 -- The calls on profiles are not among them: each takes registrar's rights for what it reads of registrar's own, and writes a
 -- profile with those of the table's owner, or of the user whose profile it is. Nor are those that must know their caller before they take
--- registrar's rights: change_password, import_users, list_sessions, logout, request_password_reset, reset_password, send_otp, verify_otp.
+-- registrar's rights: change_password, import_user_rows, import_users, list_sessions, logout, request_password_reset, reset_password, send_otp, verify_otp.
 ALTER FUNCTION registrar.handle_new_user() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.handle_user_update() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.refresh_session(text) OWNER TO registrar_owner;
@@ -159,6 +159,8 @@ COMMENT ON PROCEDURE registrar.backfill_profiles(integer, text, bigint, bigint) 
     'Gives every user without a profile one, in batches of p_batch that commit; may be called again after it was stopped. Counts what it made and what failed.';
 COMMENT ON FUNCTION registrar.import_users(text, jsonb, jsonb) IS
     'Imports the users of another system from a table or query, with their passwords: p_mapping names a preset (fastapi-users, django, devise, laravel, firebase, auth0, supabase, custom) or says which column is what; p_options: source, on_conflict (skip, merge, fail), allow_weak, assume_verified, pepper, firebase, phone_region, dry_run. Reads the source with the rights of its caller. One transaction; may be called again after what was wrong with rows is mended. 200 done; 400 validation_failed.';
+COMMENT ON FUNCTION registrar.import_user_rows(text, jsonb, boolean, jsonb, jsonb) IS
+    'Imports rows of another system''s users, [{"position": 1, "columns": {…}}], up to 10,000 in a call; p_begins says that they are the first of the source. Mapping and options are those of import_users. What was done before is not done again. 200 done; 400 validation_failed; 403 forbidden.';
 COMMENT ON FUNCTION registrar.doctor() IS
     'What is wrong with users, profiles, triggers, foreign keys, rights and the server: one row for each finding with severity (ok, notice, warning, error), why it matters and the statements that mend it. Reads only.';
 COMMENT ON FUNCTION registrar.declare_relation(text, text, boolean) IS

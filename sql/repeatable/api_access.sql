@@ -57,6 +57,7 @@ GRANT EXECUTE ON FUNCTION
     registrar.export_profiles(uuid, integer, text),
     registrar.get_session(text),
     registrar.import_profiles(jsonb, text),
+    registrar.import_user_rows(text, jsonb, boolean, jsonb, jsonb),
     registrar.profile_stats(integer, text),
     registrar.refresh_session(text),
     registrar.register_user_with_token(text, text, text, text, text, text, jsonb, text),

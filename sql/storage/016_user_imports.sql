@@ -2,13 +2,11 @@ CREATE TABLE registrar_private.user_imports (
     id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source text NOT NULL UNIQUE CHECK (source <> ''),
     runs integer NOT NULL,
-    last_position bigint NOT NULL,
     created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE registrar_private.user_imports IS
     'The sources that users came from. An import of a source of the same name goes on where the one before stopped.';
 COMMENT ON COLUMN registrar_private.user_imports.runs IS 'How often the source was imported from its beginning.';
-COMMENT ON COLUMN registrar_private.user_imports.last_position IS 'The last row of the newest run that is done.';
 
 CREATE TABLE registrar_private.import_rows (
     import_id integer NOT NULL REFERENCES registrar_private.user_imports (id) ON DELETE CASCADE,

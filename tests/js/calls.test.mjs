@@ -266,6 +266,21 @@ const BACK_END = {
     const { data: now } = await backEnd.from('user_profiles').select().eq('user_id', user.id).single().throwOnError()
     assert.equal(now.field_of_study, 'art')
   },
+  async import_user_rows() {
+    const email = `imported-${randomUUID()}@example.com`
+    const columns = { id: 1, email: email.toUpperCase(), password: '$2y$10$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW', name: 'Ada' }
+    const sent = {
+      p_source: `js ${randomUUID()}`, p_mapping: 'laravel',
+      p_rows: [{ position: 1, columns }, { position: 2, columns: { ...columns, id: 2, email: 'nobody' } }],
+    }
+    const report = data(await call(backEnd, 'import_user_rows', sent))
+    assert.deepEqual([report.rows, report.imported, report.failed, report.reasons], [2, 1, 1, { invalid_email: 1 }])
+    const again = data(await call(backEnd, 'import_user_rows', sent))
+    assert.deepEqual([again.imported, again.failed, again.repeated], [0, 1, 1])
+    const [{ name }] = await sql`SELECT raw_user_meta_data ->> 'full_name' AS name FROM auth.users WHERE email = ${email}`
+    assert.equal(name, 'Ada')
+    refused(await call(backEnd, 'import_user_rows', { ...sent, p_mapping: 'rails' }), 400, 'preset: validation_failed')
+  },
   async profile_stats() {
     await register()
     const stats = data(await call(backEnd, 'profile_stats', { p_days: 1 }))

@@ -24,7 +24,7 @@ const OWN_PROFILE: [&str; 6] = [
 const OWN_SESSIONS: [&str; 4] = ["change_password", "check_session", "list_sessions", "logout"];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 21] = [
+const BACK_END: [&str; 22] = [
     "backfill_profiles",
     "backfill_profiles_batch",
     "build_info",
@@ -34,6 +34,7 @@ const BACK_END: [&str; 21] = [
     "export_profiles",
     "get_session",
     "import_profiles",
+    "import_user_rows",
     "profile_stats",
     "refresh_session",
     "register_user_with_token",

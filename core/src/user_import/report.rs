@@ -155,6 +155,26 @@ impl ImportReport {
         }
     }
 
+    /// Adds what became of more rows of the same source.
+    pub fn add(&mut self, more: Self) {
+        self.rows += more.rows;
+        self.imported += more.imported;
+        self.merged += more.merged;
+        self.skipped += more.skipped;
+        self.failed += more.failed;
+        self.repeated += more.repeated;
+        for (counts, more) in [(&mut self.schemes, more.schemes), (&mut self.reasons, more.reasons)] {
+            for (name, count) in more {
+                *counts.entry(name).or_default() += count;
+            }
+        }
+        self.columns_left_behind.extend(more.columns_left_behind);
+        self.columns_left_behind.sort_unstable();
+        self.columns_left_behind.dedup();
+        let room = Self::MAX_EXAMPLES.saturating_sub(self.examples.len());
+        self.examples.extend(more.examples.into_iter().take(room));
+    }
+
     /// Counts the scheme of a row's hash, `None` where it has no password.
     pub fn count_scheme(&mut self, scheme: Option<&'static str>) {
         *self.schemes.entry(scheme.unwrap_or("none").to_owned()).or_default() += 1;

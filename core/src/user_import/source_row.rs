@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use crate::{Email, ForeignHash, HashFault, HashPolicy, Phone};
 const MAX_ID: usize = 255;
 
 /// A row with its place in the source.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceRow {
     /// From 1.
     pub position: i64,

@@ -24,4 +24,5 @@ mod setup;
 mod sign_in;
 mod signup_check;
 mod user_import;
+mod user_import_rows;
 mod verification;

@@ -37,11 +37,11 @@ fn import_users(
     })
 }
 
-fn value(parameter: Option<Jsonb>) -> Value {
+pub(super) fn value(parameter: Option<Jsonb>) -> Value {
     parameter.and_then(|json| serde_json::from_str(&json.into_text()).ok()).unwrap_or_default()
 }
 
-fn message(report: &ImportReport) -> Cow<'static, str> {
+pub(super) fn message(report: &ImportReport) -> Cow<'static, str> {
     let ImportReport { rows, imported, merged, skipped, failed, repeated, .. } = report;
     let would = if report.dry_run { "A dry run: of" } else { "Of" };
     format!("{would} {rows} rows: {imported} imported, {merged} merged, {skipped} skipped, {failed} failed, {repeated} done before")
@@ -57,7 +57,7 @@ fn import(source: &Source, mapping: &ImportMapping, options: &ImportOptions) -> 
     };
     let policy = settings::hash_policy();
     let import = pg::with_search_path(|| {
-        Spi::connect_mut(|client| Import::begin(client, &source.name, mapping, options, policy))
+        Spi::connect_mut(|client| Import::begin(client, &source.name, true, mapping, options, policy))
     });
     let mut rows = source.open()?;
     loop {

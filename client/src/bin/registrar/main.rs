@@ -1,5 +1,5 @@
 //! The `registrar` command line: register a user, verify the e-mail address, make a new token, sign in and out, look after profiles;
-//! set a database up, examine it, and try whether all works.
+//! import users; set a database up, examine it, and try whether all works.
 #![forbid(unsafe_code)]
 
 mod completions;
@@ -9,7 +9,9 @@ mod doctor;
 mod env;
 mod failure;
 mod identifier;
+mod json_lines;
 mod json_object;
+mod lines;
 mod logging;
 mod login;
 mod logout;
@@ -18,6 +20,7 @@ mod output;
 mod password;
 mod private_file;
 mod profile;
+mod progress;
 mod register;
 mod resend;
 mod secret_input;
@@ -29,6 +32,7 @@ mod setup;
 mod severity_table;
 mod statements;
 mod steps;
+mod users;
 mod verify;
 mod whoami;
 
@@ -117,6 +121,8 @@ enum Command {
     Password(password::Password),
     #[command(subcommand)]
     Profile(profile::Profile),
+    #[command(subcommand)]
+    Users(users::Users),
     Setup(setup::Setup),
     Doctor(doctor::Doctor),
     Selftest(selftest::Selftest),
@@ -159,6 +165,7 @@ async fn run(command: Command, shared: &Shared, settings: &Settings) -> Result<(
         Command::Otp(command) => command.run(&context.client()?, format).await,
         Command::Password(command) => command.run(&context.client()?, format).await,
         Command::Profile(command) => command.run(&context.client()?, format).await,
+        Command::Users(command) => command.run(&context.client()?, format).await,
         Command::Setup(command) => command.run(&context).await,
         Command::Doctor(command) => command.run(&context).await,
         Command::Selftest(command) => command.run(&context).await,

@@ -63,15 +63,16 @@ pub(super) fn apart(candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidat
 static HOLDERS: Statement = Statement::made_by(
     |client| {
         let columns = Columns::of_auth(client, "users");
-        let not_sso = if columns.has("is_sso_user") { "AND is_sso_user = false" } else { "" };
+        let not_sso = if columns.has("is_sso_user") { "AND u.is_sso_user = false" } else { "" };
         let by_phone = if columns.has("phone") {
-            "UNION ALL SELECT id, phone::text, 2 FROM auth.users WHERE phone = ANY ($2)"
+            "UNION ALL SELECT u.id, u.phone::text, 2 FROM unnest($2) AS n (phone) JOIN auth.users AS u ON u.phone = n.phone"
         } else {
             "UNION ALL SELECT NULL, NULL, 2 WHERE cardinality($2) < 0"
         };
+        // Joins, not `= ANY`: of that a kept plan reads the whole table, and compares each row with each element.
         format!(
-            "SELECT id, email::text, 1 FROM auth.users WHERE email = ANY ($1) {not_sso} {by_phone}
-             UNION ALL SELECT id, id::text, 3 FROM auth.users WHERE id = ANY ($3)"
+            "SELECT u.id, u.email::text, 1 FROM unnest($1) AS n (email) JOIN auth.users AS u ON u.email = n.email {not_sso} {by_phone}
+             UNION ALL SELECT u.id, u.id::text, 3 FROM unnest($3) AS n (id) JOIN auth.users AS u ON u.id = n.id"
         )
     },
     &[TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID],

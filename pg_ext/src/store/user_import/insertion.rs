@@ -132,8 +132,8 @@ static INSERT_IDENTITIES: Statement = Statement::made_by(
             if columns.has("provider_id") { &[("provider_id", "u.id::text")] } else { &[("id", "u.id::text")] };
         let users = Columns::of_auth(client, "users");
         let of_user = format!(
-            "SELECT id, email, {} AS phone, email_confirmed_at, {} AS phone_confirmed_at, created_at
-             FROM auth.users WHERE id = ANY ($1)",
+            "SELECT o.id, o.email, {} AS phone, o.email_confirmed_at, {} AS phone_confirmed_at, o.created_at
+             FROM unnest($1) AS n (id) JOIN auth.users AS o ON o.id = n.id",
             users.or_null("phone", "text"),
             users.or_null("phone_confirmed_at", "timestamptz")
         );

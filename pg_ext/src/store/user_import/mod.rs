@@ -7,7 +7,7 @@ mod rows;
 use std::collections::{HashMap, HashSet};
 
 use pgrx::Spi;
-use pgrx::pg_sys::BuiltinOid::{INT4OID, INT8OID, TEXTOID};
+use pgrx::pg_sys::BuiltinOid::{BOOLOID, TEXTOID};
 use pgrx::spi::SpiClient;
 use registrar_core::{
     ConflictPolicy, FieldError, HashPolicy, ImportMapping, ImportOptions, ImportReport, ImportedUser, RowFault,
@@ -58,24 +58,23 @@ impl Candidate {
 
 // The row is locked: imports of one source go one after the other.
 static BEGIN: Statement = Statement::new(
-    "INSERT INTO registrar_private.user_imports AS i (source, runs, last_position, created_at) VALUES ($1, 1, 0, now())
-     ON CONFLICT (source) DO UPDATE SET runs = i.runs + 1, last_position = 0 RETURNING id, runs",
-    &[TEXTOID],
+    "INSERT INTO registrar_private.user_imports AS i (source, runs, created_at) VALUES ($1, 1, now())
+     ON CONFLICT (source) DO UPDATE SET runs = i.runs + $2::integer RETURNING id, runs",
+    &[TEXTOID, BOOLOID],
 );
 
-static REACHED: Statement =
-    Statement::new("UPDATE registrar_private.user_imports SET last_position = $2 WHERE id = $1", &[INT4OID, INT8OID]);
-
 impl<'i> Import<'i> {
-    /// Begins a run of a source.
+    /// Begins a run of a source, or goes on with the one under way.
     pub(crate) fn begin(
         client: &mut SpiClient<'_>,
         source: &str,
+        begins: bool,
         mapping: &'i ImportMapping,
         options: &'i ImportOptions,
         policy: HashPolicy,
     ) -> Self {
-        let (id, run) = BEGIN.run(client, &[source.into()]).first().get_two().expect("the row is returned");
+        let (id, run) =
+            BEGIN.run(client, &[source.into(), begins.into()]).first().get_two().expect("the row is returned");
         let (id, run): (Option<i32>, Option<i32>) = (id, run);
         Self { id: id.unwrap_or_default(), run: run.unwrap_or_default(), mapping, options, policy }
     }
@@ -107,11 +106,7 @@ impl<'i> Import<'i> {
             }
             candidates = later;
         }
-        Spi::connect_mut(|client| {
-            rows::record(client, self, &imported, &refused);
-            let last = batch.last().map_or(0, |row| row.position);
-            REACHED.run(client, &[self.id.into(), last.into()]);
-        });
+        Spi::connect_mut(|client| rows::record(client, self, &imported, &refused));
         imported.iter().for_each(|_| report.count_imported());
         refused.sort_by_key(|row| row.position);
         refused.into_iter().for_each(|row| report.count(row));

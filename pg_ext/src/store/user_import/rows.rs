@@ -18,8 +18,9 @@ pub(super) struct Known {
 }
 
 static KNOWN: Statement = Statement::new(
-    "SELECT key, position, run, outcome IN ('imported', 'merged')
-     FROM registrar_private.import_rows WHERE import_id = $1 AND key = ANY ($2)",
+    "SELECT r.key, r.position, r.run, r.outcome IN ('imported', 'merged')
+     FROM unnest($2) AS n (key)
+     JOIN registrar_private.import_rows AS r ON r.import_id = $1 AND r.key = n.key",
     &[INT4OID, TEXTARRAYOID],
 );
 

@@ -7,9 +7,9 @@ use tracing::info;
 
 use super::Table;
 use super::document::Ending;
-use super::progress::Progress;
 use crate::failure::Failure;
 use crate::output::{Format, Rows};
+use crate::progress::Progress;
 
 /// Make the profiles of all users who have none, from their metadata
 ///

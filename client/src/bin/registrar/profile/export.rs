@@ -8,10 +8,10 @@ use registrar_client::{Client, ProfilePages};
 use serde_json::{Value, json};
 
 use super::new_file::{self, NewFile};
-use super::progress::Progress;
 use super::{Table, document};
 use crate::failure::Failure;
 use crate::output::{Format, Rows};
+use crate::progress::Progress;
 
 const ROWS_PER_PAGE: u32 = 1000;
 
@@ -94,8 +94,8 @@ fn lines(rows: &[Value]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::json_lines::JsonLines;
     use super::*;
+    use crate::json_lines::JsonLines;
 
     #[test]
     fn what_is_exported_is_read_back_the_same() {

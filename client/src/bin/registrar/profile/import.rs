@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::document::Ending;
-use super::json_lines::{JsonLines, Line};
-use super::progress::Progress;
 use super::{Table, events};
 use crate::failure::Failure;
+use crate::json_lines::{JsonLines, Line};
 use crate::output::{Format, Rows};
+use crate::progress::Progress;
 
 const ROWS_PER_CALL: usize = 500;
 /// All failures are told on stderr; the JSON document holds this many.

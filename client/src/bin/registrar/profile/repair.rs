@@ -7,9 +7,9 @@ use tracing::info;
 
 use super::document::Ending;
 use super::events;
-use super::progress::Progress;
 use crate::failure::Failure;
 use crate::output::{Format, Rows};
+use crate::progress::Progress;
 
 /// Try again to make the profiles that failed
 ///
