@@ -20,8 +20,8 @@ const MAX_ROWS: usize = 10_000;
 #[pg_extern]
 #[search_path(pg_catalog, pg_temp)]
 fn import_user_rows(
-    p_source: Option<&str>,
-    p_rows: Option<Jsonb>,
+    p_source: default!(Option<&str>, "NULL"),
+    p_rows: default!(Option<Jsonb>, "NULL"),
     p_begins: default!(Option<bool>, "true"),
     p_mapping: default!(Option<Jsonb>, "NULL"),
     p_options: default!(Option<Jsonb>, "NULL"),
