@@ -27,7 +27,8 @@
 //! that registrar brings along are typed in [`profile_templates`]. [`Client::doctor`] tells what is wrong with the
 //! database, and how it is mended.
 //!
-//! [`Client::import_user_rows`] takes in the users of another system, who keep their passwords.
+//! [`Client::create_user`], [`Client::get_user`], [`Client::list_users`], [`Client::update_user`] and [`Client::delete_user`] are for an
+//! app's administration. [`Client::import_user_rows`] takes in the users of another system, who keep their passwords.
 //!
 //! The address is a Supabase project ([`ClientBuilder::url`]) or a bare PostgREST ([`ClientBuilder::postgrest_url`]).
 //! The key is that of `service_role`, so this crate belongs in a back end, never in an app that users hold.
@@ -61,6 +62,7 @@ mod session_keeper;
 mod sign_in;
 mod tls;
 mod user_import;
+mod users;
 mod verification;
 
 pub use client::Client;
@@ -81,9 +83,11 @@ pub use registrar_core::{
     PasswordResetRequested, Refreshed, Session, SessionTokens, Sessions, SignedIn,
 };
 pub use registrar_core::{ConflictPolicy, ImportReport, RowOutcome, RowReason, RowReport, SourceRow};
+pub use registrar_core::{User, UserCreate, UserDeleted, UserExportPage, UserPage, UserRead, UserSaved, UserUpdate};
 pub use registration::NewUser;
 pub use retry::Retry;
 pub use secrecy::{ExposeSecret, SecretString};
 pub use session_keeper::SessionKeeper;
 pub use sign_in::{LogoutScope, SignIn};
 pub use user_import::UserImport;
+pub use users::UserFilter;

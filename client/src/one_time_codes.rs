@@ -29,6 +29,11 @@ impl Recipient {
     pub fn phone(number: impl Into<String>) -> Self {
         Self { email: None, phone: Some(number.into()) }
     }
+
+    /// The parameters of a call that takes a number under its own name.
+    pub(crate) fn as_user(&self) -> serde_json::Value {
+        serde_json::json!({"p_email": self.email, "p_phone": self.phone})
+    }
 }
 
 /// A code that a user has typed in. The `Debug` output does not show it.

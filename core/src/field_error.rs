@@ -45,6 +45,11 @@ impl FieldError {
         self
     }
 
+    /// What holds; what does not is put to the other errors, so that all are told at once.
+    pub(crate) fn kept<T>(errors: &mut Vec<Self>, checked: Result<T, Self>) -> Option<T> {
+        checked.map_err(|error| errors.push(error)).ok()
+    }
+
     /// The code that stands for a list of errors: a malformed field outweighs the rest, else the first one decides.
     #[must_use]
     pub fn outcome(errors: &[FieldError]) -> ErrorCode {

@@ -30,7 +30,11 @@ mod secret_hash;
 mod session;
 mod token;
 mod trigger_body;
+mod user;
+mod user_create;
+mod user_fields;
 mod user_import;
+mod user_update;
 mod verification;
 
 pub use access_token::{AccessTokenClaims, ISSUER};
@@ -60,8 +64,11 @@ pub use secret_hash::SecretHash;
 pub use session::{FoundSession, ListedSession, LoggedOut, Refreshed, Session, SessionTokens, Sessions, SignedIn};
 pub use token::Token;
 pub use trigger_body::{TriggerBody, WriteKind, WrittenTable};
+pub use user::{FoundUser, User, UserDeleted, UserExportPage, UserPage, UserRead, UserSaved};
+pub use user_create::UserCreate;
 pub use user_import::{
     ConflictPolicy, FirebaseKey, ImportMapping, ImportOptions, ImportReport, ImportedUser, RowFault, RowOutcome,
     RowReason, RowReport, SourceRow, UserField,
 };
+pub use user_update::{UserChange, UserUpdate};
 pub use verification::{Resent, Verified};

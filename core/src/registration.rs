@@ -60,9 +60,11 @@ impl RegisterRequest {
     /// One [`FieldError`] for each field that does not hold, in the order of the parameters.
     pub fn check(self, rules: &Rules) -> Result<NewRegistration, Vec<FieldError>> {
         let mut errors = Vec::new();
-        let email = keep(&mut errors, Email::parse(self.email.as_deref().unwrap_or_default()));
-        let phone =
-            keep(&mut errors, Phone::parse(self.phone.as_deref().unwrap_or_default(), rules.default_phone_region));
+        let email = FieldError::kept(&mut errors, Email::parse(self.email.as_deref().unwrap_or_default()));
+        let phone = FieldError::kept(
+            &mut errors,
+            Phone::parse(self.phone.as_deref().unwrap_or_default(), rules.default_phone_region),
+        );
         let known = [self.email.as_deref(), self.full_name.as_deref()].map(Option::unwrap_or_default);
         let credential = match Credential::parse(self.password_hash, self.password, &known, &rules.hashes) {
             Ok(credential) => Some(credential),
@@ -71,11 +73,11 @@ impl RegisterRequest {
                 None
             }
         };
-        let full_name = keep(&mut errors, FullName::parse(self.full_name.as_deref().unwrap_or_default()));
+        let full_name = FieldError::kept(&mut errors, FullName::parse(self.full_name.as_deref().unwrap_or_default()));
         let metadata = self.metadata.as_deref().unwrap_or("null");
-        let metadata = keep(&mut errors, Metadata::parse(metadata, rules.max_metadata_bytes));
+        let metadata = FieldError::kept(&mut errors, Metadata::parse(metadata, rules.max_metadata_bytes));
         let key = self.idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
-        let idempotency_key = keep(&mut errors, key);
+        let idempotency_key = FieldError::kept(&mut errors, key);
         match (email, phone, credential, full_name, metadata, idempotency_key) {
             (Some(email), Some(phone), Some(credential), Some(full_name), Some(metadata), Some(idempotency_key)) => {
                 let metadata = metadata.with_full_name(full_name.as_ref());
@@ -84,10 +86,6 @@ impl RegisterRequest {
             _ => Err(errors),
         }
     }
-}
-
-fn keep<T>(errors: &mut Vec<FieldError>, checked: Result<T, FieldError>) -> Option<T> {
-    checked.map_err(|error| errors.push(error)).ok()
 }
 
 /// The answer to a registration.

@@ -3,7 +3,8 @@
 --   sign_in_with_password, verify_email
 -- The calls on profiles are not among them: each takes registrar's rights for what it reads of registrar's own, and writes a
 -- profile with those of the table's owner, or of the user whose profile it is. Nor are those that must know their caller before they take
--- registrar's rights: change_password, import_user_rows, import_users, list_sessions, logout, request_password_reset, reset_password, send_otp, verify_otp.
+-- registrar's rights: change_password, create_user, delete_user, export_users, get_user, import_user_rows, import_users,
+-- legacy_user_id, list_sessions, list_users, logout, profile_id, request_password_reset, reset_password, send_otp, update_user, verify_otp.
 ALTER FUNCTION registrar.handle_new_user() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.handle_user_update() OWNER TO registrar_owner;
 ALTER FUNCTION registrar.refresh_session(text) OWNER TO registrar_owner;
@@ -179,6 +180,24 @@ COMMENT ON PROCEDURE registrar.fix_constraint(text, text, text, jsonb) IS
     'The same with p_fix for large tables: commits after each step, so that sign-ups wait for none. p_answer is the envelope. May be called again after it was stopped.';
 COMMENT ON FUNCTION registrar.fix_constraint_step(text, text, text, jsonb) IS
     'The next step of the procedure fix_constraint, which commits it and passes its so_far on.';
+COMMENT ON FUNCTION registrar.create_user(jsonb) IS
+    'Creates a user from an object of email, phone, password or password_hash, full_name, metadata, role, is_active, is_superuser, is_verified; an e-mail address that is not verified gets a token to send. 201 created; 400 validation_failed; 409 email_exists, phone_exists; 422 invalid_role, weak_password.';
+COMMENT ON FUNCTION registrar.get_user(uuid, text, text) IS
+    'A user by id, e-mail address or phone number, as the view registrar.users shows one; without arguments the own one of who is signed in. 200 done; 403 forbidden; 404 user_not_found.';
+COMMENT ON FUNCTION registrar.list_users(uuid, integer, text, text) IS
+    'The next users after one, in the order of their ids, 100 unless p_limit says otherwise (1000 at most): all, or those whose e-mail address begins like p_email_prefix and whose role is p_role. next is the p_after of the following page. 200 done; 400 validation_failed.';
+COMMENT ON FUNCTION registrar.update_user(uuid, jsonb) IS
+    'Changes those fields of a user that the object has, of those that create_user takes; null clears. Another e-mail address is unverified and gets a token; another password ends the other sessions, and is_active false all. A user changes the own address, number and password within a fresh session only, and never role, is_active, is_superuser, is_verified. 200 done; 400 validation_failed; 403 forbidden; 404 user_not_found; 409 email_exists, phone_exists; 422 invalid_role, weak_password.';
+COMMENT ON FUNCTION registrar.delete_user(uuid, boolean) IS
+    'Deletes a user with everything that belongs to them; with p_soft the row stays, without what it said of them, as Supabase Auth does it. 200 done; 404 user_not_found; 500 internal where rows of the app''s keep the user, naming their table.';
+COMMENT ON FUNCTION registrar.export_users(uuid, integer, boolean) IS
+    'The next users after one, in the order of their ids, in the columns of auth.users that the preset supabase of an import reads; with the hashes of their passwords only where registrar.export_password_hashes is on. 200 done; 400 validation_failed; 403 forbidden.';
+COMMENT ON FUNCTION registrar.legacy_user_id(text, text) IS
+    'Who a key of a source of import_users is now; raises where no user was imported with it. For scripts that change the type of a column.';
+COMMENT ON FUNCTION registrar.foreign_key_script(regclass, text) IS
+    'The script that has every foreign key to a table of users, which were imported from it, refer to auth.users; it changes nothing by itself. Run by the owner of the database; the script as superuser.';
+COMMENT ON FUNCTION registrar.profile_id(uuid) IS
+    'The key of the user''s row in the primary profile table; NULL where there is none.';
 COMMENT ON FUNCTION registrar.error_codes() IS
     'The error codes of the contract with their HTTP status, meaning and what to do.';
 COMMENT ON FUNCTION registrar.build_info() IS

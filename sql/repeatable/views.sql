@@ -22,3 +22,10 @@ CREATE OR REPLACE VIEW registrar.import_rows AS
     JOIN registrar_private.user_imports AS i ON i.id = r.import_id;
 COMMENT ON VIEW registrar.import_rows IS
     'What became of each row of each source that import_users has read: imported, merged, skipped or failed, and why.';
+
+CREATE OR REPLACE VIEW registrar.legacy_ids AS
+    SELECT i.source, l.legacy_id, l.user_id
+    FROM registrar_private.legacy_ids AS l
+    JOIN registrar_private.user_imports AS i ON i.id = l.import_id;
+COMMENT ON VIEW registrar.legacy_ids IS
+    'Which user each key of a source of import_users is now, where that is not the same UUID.';

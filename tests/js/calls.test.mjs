@@ -26,8 +26,27 @@ async function userWithoutProfile() {
   return user
 }
 
-/** What a user may call on the own profile; `on` are the parameters that say whose it is. */
+/** What a user may call on the own account and profile; `on` are the parameters that say whose it is. */
 const OWN_PROFILE = {
+  async get_user(caller, { user, on }) {
+    const { user: found } = data(await call(caller, 'get_user', on))
+    assert.deepEqual([found.id, found.email, found.is_active, found.is_superuser], [user.id, user.email, true, false])
+    assert.equal(typeof found.profile_id, 'string')
+  },
+  async update_user(caller, { user, on }) {
+    const updates = { full_name: 'Ada Lovelace', metadata: { plan: 'free' } }
+    const saved = data(await call(caller, 'update_user', { ...on, p_updates: updates }))
+    assert.deepEqual([saved.user.id, saved.verification], [user.id, null])
+    const [{ metadata }] = await sql`SELECT raw_user_meta_data AS metadata FROM auth.users WHERE id = ${user.id}`
+    assert.deepEqual([metadata.full_name, metadata.plan], ['Ada Lovelace', 'free'])
+    refused(await call(caller, 'update_user', { ...on, p_updates: { emial: 'x' } }), 400, 'emial: validation_failed')
+    if (caller !== backEnd) {
+      const powers = { is_superuser: true, is_verified: true, is_active: true, role: 'admin' }
+      const codes = ['role', 'is_active', 'is_superuser', 'is_verified'].map((field) => `${field}: forbidden`)
+      refused(await call(caller, 'update_user', { ...on, p_updates: powers }), 403, ...codes)
+      refused(await call(caller, 'update_user', { ...on, p_updates: { email: newEmail() } }), 403, 'forbidden')
+    }
+  },
   async get_profile(caller, { user, on }) {
     const { profile, user_id, profile_id } = data(await call(caller, 'get_profile', on))
     assert.deepEqual([user_id, profile.profile_id], [user.id, profile_id])
@@ -113,6 +132,48 @@ async function verified(password) {
 
 /** What only the trusted back end may call. */
 const BACK_END = {
+  async create_user() {
+    const email = newEmail()
+    const made = data(await call(backEnd, 'create_user', { p_values: { email: email.toUpperCase(), role: 'admin', is_superuser: true } }), 201)
+    assert.deepEqual([made.user.email, made.user.role, made.user.is_superuser, made.user.is_verified], [email, 'admin', true, false])
+    data(await call(backEnd, 'verify_email', { p_token: made.verification.token }))
+    refused(await call(backEnd, 'create_user', { p_values: { email } }), 409, 'email: email_exists')
+    refused(await call(backEnd, 'create_user'), 400, 'email: validation_failed')
+  },
+  async list_users() {
+    const { user } = await register()
+    const { users, next } = data(await call(backEnd, 'list_users', { p_email_prefix: user.email.slice(0, -4) }))
+    assert.deepEqual([users.map(({ id }) => id), next], [[user.id], null])
+    refused(await call(backEnd, 'list_users', { p_limit: 0 }), 400, 'limit: validation_failed')
+  },
+  async export_users() {
+    const { user } = await register({ p_full_name: 'Ada' })
+    const exported = []
+    let after = null
+    do {
+      const page = data(await call(backEnd, 'export_users', { p_after: after, p_limit: 1000 }))
+      exported.push(...page.users)
+      after = page.next
+    } while (after)
+    const [row] = exported.filter(({ id }) => id === user.id)
+    assert.deepEqual([row.email, row.raw_user_meta_data.full_name, 'encrypted_password' in row], [user.email, 'Ada', false])
+    refused(await call(backEnd, 'export_users', { p_with_hashes: true }), 403, 'with_hashes: forbidden')
+  },
+  async delete_user() {
+    const { user } = await register()
+    assert.deepEqual(data(await call(backEnd, 'delete_user', { p_user_id: user.id, p_soft: true })), { user_id: user.id, soft: true })
+    refused(await call(backEnd, 'get_user', { p_user_id: user.id }), 404, 'user_not_found')
+    data(await call(backEnd, 'delete_user', { p_user_id: user.id }))
+    const left = await sql`SELECT FROM auth.users WHERE id = ${user.id}`
+    assert.equal(left.length, 0)
+    refused(await call(backEnd, 'delete_user', { p_user_id: user.id }), 404, 'user_not_found')
+  },
+  async profile_id() {
+    const { user } = await register()
+    const { profile_id } = data(await call(backEnd, 'get_profile', { p_user_id: user.id }))
+    const answer = await call(backEnd, 'profile_id', { p_user_id: user.id })
+    assert.deepEqual([answer.error, answer.data], [null, profile_id])
+  },
   async send_otp() {
     const user = await verified('correct horse battery staple')
     const { code, channel, recipient } = data(await call(backEnd, 'send_otp', { p_email: user.email.toUpperCase() }))
@@ -274,7 +335,7 @@ const BACK_END = {
       p_rows: [{ position: 1, columns }, { position: 2, columns: { ...columns, id: 2, email: 'nobody' } }],
     }
     const report = data(await call(backEnd, 'import_user_rows', sent))
-    assert.deepEqual([report.rows, report.imported, report.failed, report.reasons], [2, 1, 1, { invalid_email: 1 }])
+    assert.deepEqual([report.rows, report.imported, report.failed, report.reasons], [2, 1, 1, { invalid_email: 1 }], JSON.stringify(report))
     const again = data(await call(backEnd, 'import_user_rows', sent))
     assert.deepEqual([again.imported, again.failed, again.repeated], [0, 1, 1])
     const [{ name }] = await sql`SELECT raw_user_meta_data ->> 'full_name' AS name FROM auth.users WHERE email = ${email}`
@@ -305,7 +366,7 @@ const BACK_END = {
 const OWNERS = [
   'allow_public_sign_in', 'set_jwt_secret',
   'attach_profile_table', 'create_profile_table', 'declare_relation', 'detach_profile_table', 'expose_api',
-  'fix_constraint_step', 'import_users', 'migration_sql', 'setup', 'signup_check', 'verify_and_fix_constraint', 'withdraw_relation',
+  'fix_constraint_step', 'foreign_key_script', 'import_users', 'legacy_user_id', 'migration_sql', 'setup', 'signup_check', 'verify_and_fix_constraint', 'withdraw_relation',
 ]
 
 /** The functions of the schema `registrar` with the parameters that a call must have, and the roles that may execute each. */

@@ -16,8 +16,13 @@ pub fn try_call(
 ) -> Result<Envelope<Value>, ::postgres::Error> {
     let parameters = parameters.as_object().expect("parameters are an object");
     let texts: Vec<Option<String>> = parameters.values().map(as_text).collect();
-    let names = parameters.keys().enumerate().map(|(place, name)| {
-        let sql_type = if name == "p_metadata" { "::text::jsonb" } else { "::text" };
+    let names = parameters.iter().enumerate().map(|(place, (name, value))| {
+        let sql_type = match (name.as_str(), value) {
+            ("p_user_id", _) => "::text::uuid",
+            (_, Value::Bool(_)) => "::text::boolean",
+            ("p_metadata", _) | (_, Value::Object(_)) => "::text::jsonb",
+            _ => "::text",
+        };
         format!("{name} => ${}{sql_type}", place + 1)
     });
     let sql = format!("SELECT registrar.{function}({})", names.collect::<Vec<_>>().join(", "));

@@ -287,6 +287,31 @@ fn a_trigger_of_the_app_that_raises_with_a_sqlstate_of_its_own_is_quoted_with_it
     );
 }
 
+#[test]
+fn an_export_of_all_users_is_recorded() {
+    let database = plain_database();
+    let mut back_end = database.connect_as(Role::ServiceRole).unwrap();
+    let mut ask = |function: &str, parameters: Value| call(&mut back_end, function, &parameters);
+    let ada = user_of(&ask("create_user", json!({ "p_values": { "email": "ada@example.com" } })).data.unwrap());
+    ask("create_user", json!({ "p_values": { "email": "ada@example.com" } }));
+    ask("update_user", json!({ "p_user_id": ada, "p_updates": { "is_verified": true } }));
+    ask("update_user", json!({ "p_user_id": ada, "p_updates": { "role": "emperor" } }));
+    ask("get_user", json!({ "p_user_id": ada }));
+    ask("export_users", json!({}));
+    ask("export_users", json!({ "p_with_hashes": true }));
+    ask("delete_user", json!({ "p_user_id": ada }));
+    let expected = [
+        "service_role create_user ok ada",
+        "service_role create_user email_exists ada",
+        "service_role update_user ok ada",
+        "service_role update_user invalid_role ada",
+        "service_role export_users ok nobody",
+        "service_role export_users forbidden nobody",
+        "service_role delete_user ok ada",
+    ];
+    assert_eq!(log(&database, &[("ada", ada)]), expected);
+}
+
 fn registered_over_http(database: &Database) -> registrar_tests::Answer {
     let secret = JwtSecret::random();
     let gateway = Gateway::builder(database, &secret).start().unwrap();

@@ -10,13 +10,15 @@ use uuid::Uuid;
 
 const THREATS: &str = include_str!("../THREATS.md");
 
-/// What a signed-in user may call, for the own profile. Nobody else but the trusted back end may call anything.
-const OWN_PROFILE: [&str; 6] = [
+/// What a signed-in user may call, for the own account and profile. Nobody else but the trusted back end may call anything.
+const OWN_PROFILE: [&str; 8] = [
     "create_profile",
     "get_profile",
     "get_profile_completion_status",
+    "get_user",
     "get_user_profile_data",
     "update_profile",
+    "update_user",
     "verify_user_profile",
 ];
 
@@ -24,17 +26,22 @@ const OWN_PROFILE: [&str; 6] = [
 const OWN_SESSIONS: [&str; 4] = ["change_password", "check_session", "list_sessions", "logout"];
 
 /// What the trusted back end may call besides.
-const BACK_END: [&str; 22] = [
+const BACK_END: [&str; 27] = [
     "backfill_profiles",
     "backfill_profiles_batch",
     "build_info",
     "create_profiles",
+    "create_user",
+    "delete_user",
     "doctor",
     "error_codes",
     "export_profiles",
+    "export_users",
     "get_session",
     "import_profiles",
     "import_user_rows",
+    "list_users",
+    "profile_id",
     "profile_stats",
     "refresh_session",
     "register_user_with_token",
@@ -91,12 +98,21 @@ fn private_grants(admin: &mut Client) -> Vec<String> {
     grants
 }
 
+/// What the view of the users calls for whoever reads it; without a right on the schema there is no other way to them.
+const PRIVATE_GRANTS: [&str; 2] =
+    ["EXECUTE on json_in_a_string to service_role", "EXECUTE on profile_id to service_role"];
+
 fn expected_api_grants() -> Vec<String> {
     let to_users = own().into_iter().map(|name| format!("EXECUTE on {name} to authenticated"));
     let to_back_end = api().into_iter().map(|name| format!("EXECUTE on {name} to service_role"));
     let others = [
         "SELECT on import_rows to service_role",
+        "SELECT on legacy_ids to service_role",
         "SELECT on profile_tables to service_role",
+        "SELECT on users to service_role",
+        "EXECUTE on profile_id to registrar_owner",
+        "SELECT on users to registrar_owner",
+        "USAGE on registrar to registrar_owner",
         "USAGE on registrar to authenticated",
         "USAGE on registrar to service_role",
     ];
@@ -119,9 +135,9 @@ fn only_the_back_end_and_a_user_for_the_own_profile_and_sessions_may_call_anythi
 }
 
 #[test]
-fn nothing_of_registrar_private_is_granted_to_anybody_but_its_owner_role() {
+fn nothing_of_registrar_private_is_granted_to_anybody_but_what_the_view_of_the_users_calls() {
     for database in [plain_database(), supabase_database()] {
-        assert_eq!(private_grants(&mut database.admin().unwrap()), Vec::<String>::new());
+        assert_eq!(private_grants(&mut database.admin().unwrap()), PRIVATE_GRANTS);
     }
 }
 
@@ -220,14 +236,21 @@ fn registrar_owner_can_do_what_it_must_and_nothing_else() {
         let elsewhere = "SELECT concat_ws(' ', privilege_type, 'on', c.oid::regclass)
                          FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS acl
                          WHERE acl.grantee = 'registrar_owner'::regrole AND c.relnamespace <> 'registrar_private'::regnamespace ORDER BY 1";
-        let expected = [
-            "INSERT on auth.identities",
-            "INSERT on auth.users",
-            "SELECT on auth.identities",
-            "SELECT on auth.users",
-            "UPDATE on auth.identities",
-            "UPDATE on auth.users",
+        let of_supabase: &[(&str, &[&str])] =
+            &[("auth.sessions", &["DELETE", "SELECT"]), ("auth.mfa_factors", &["DELETE", "SELECT"])];
+        let of_all: &[(&str, &[&str])] = &[
+            ("auth.identities", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+            ("auth.users", &["DELETE", "INSERT", "SELECT", "UPDATE"]),
+            ("registrar.users", &["SELECT"]),
         ];
+        let is_there = |table: &str, admin: &mut Client| one(admin, "SELECT to_regclass($1) IS NOT NULL", &[&table]);
+        let mut expected = Vec::new();
+        for (table, rights) in of_all.iter().chain(of_supabase) {
+            if is_there(table, &mut admin) {
+                expected.extend(rights.iter().map(|right| format!("{right} on {table}")));
+            }
+        }
+        expected.sort();
         assert_eq!(all::<String>(&mut admin, elsewhere, &[]), expected);
         let inside = "SELECT DISTINCT privilege_type
                       FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS acl
@@ -286,7 +309,7 @@ fn database_that_grants_everything_to(grantee: &str) -> Database {
 fn default_privileges_of_the_database_do_not_leak_to_the_api_roles() {
     let database = database_that_grants_everything_to("anon, authenticated, service_role, PUBLIC");
     let mut admin = database.admin().unwrap();
-    assert_eq!(private_grants(&mut admin), Vec::<String>::new());
+    assert_eq!(private_grants(&mut admin), PRIVATE_GRANTS);
     assert_eq!(grants(&mut admin, "registrar"), expected_api_grants());
 }
 
@@ -295,7 +318,7 @@ fn default_privileges_of_the_database_do_not_leak_to_other_roles() {
     plain_database().psql("CREATE ROLE analyst").unwrap();
     let database = database_that_grants_everything_to("analyst");
     let mut admin = database.admin().unwrap();
-    assert_eq!(private_grants(&mut admin), Vec::<String>::new());
+    assert_eq!(private_grants(&mut admin), PRIVATE_GRANTS);
     assert_eq!(grants(&mut admin, "registrar"), expected_api_grants());
 }
 
@@ -350,6 +373,12 @@ fn over_http_nobody_but_the_back_end_gets_in_nor_a_visitor_at_all() {
         ("create_profiles", json!({ "p_user_ids": [] })),
         ("update_profiles", json!({ "p_updates": [] })),
         ("export_profiles", json!({})),
+        ("create_user", json!({ "p_values": { "email": "intruder@example.com" } })),
+        ("delete_user", json!({ "p_user_id": Uuid::new_v4() })),
+        ("export_users", json!({})),
+        ("import_user_rows", json!({})),
+        ("list_users", json!({})),
+        ("profile_id", json!({})),
         ("import_profiles", json!({ "p_profiles": [] })),
         ("profile_stats", json!({})),
         ("repair_profiles", json!({})),

@@ -133,7 +133,7 @@ fn a_user_reaches_the_own_profile_and_no_other() {
         assert_eq!(complaints(&missing)[0].0, "user_id", "a back end says whose: {function}");
         parameters["p_user_id"] = json!(other);
         let answer = stack.rpc_of(user, function, &parameters);
-        assert_eq!(answer.expect_failure(403, "forbidden").message, "Only the own profile may be read or changed.");
+        assert_eq!(answer.expect_failure(403, "forbidden").message, "Only what is one's own may be read or changed.");
         let claims = [json!({"role": "authenticated"}), json!({"role": "authenticated", "sub": "nobody"})];
         for key in claims.map(|claims| stack.secret().sign(&claims)) {
             let answer = stack.request(function).key(key).json(&parameters).send().unwrap();

@@ -73,6 +73,12 @@ impl PgError {
         self.sqlstate() == "23503"
     }
 
+    /// The table whose rows refer to what was to be deleted, with its schema.
+    pub(crate) fn referring_table(&self) -> Option<String> {
+        let (schema, table) = (self.schema.as_ref()?, self.table.as_ref()?);
+        self.is_foreign_key_violation().then(|| format!("{schema}.{table}"))
+    }
+
     /// Whether the transaction itself still uses the table: a deferred trigger waits, or a query is under way.
     pub(crate) fn is_object_in_use(&self) -> bool {
         self.sqlstate() == "55006"

@@ -51,17 +51,24 @@ impl Caller {
     /// that of the user it names, with those of the table's owner.
     ///
     /// # Errors
-    /// `validation_failed` where a back end names nobody, `forbidden` where a user names another.
+    /// As [`own_or_named`](Self::own_or_named).
     pub(super) fn act_on(self, user_id: Option<Uuid>) -> Result<(Uuid, Rights), FieldError> {
+        let rights = if self.is_trusted { Rights::Owner } else { Rights::Role(self.role) };
+        Ok((self.own_or_named(user_id)?, rights))
+    }
+
+    /// Whom a call is about: the user who is signed in; whomever a back end names.
+    ///
+    /// # Errors
+    /// `validation_failed` where a back end names nobody, `forbidden` where a user names another.
+    pub(super) fn own_or_named(self, user_id: Option<Uuid>) -> Result<Uuid, FieldError> {
         if self.is_trusted {
-            let missing = || FieldError::invalid("user_id", "A user id is required.");
-            return user_id.map(|user_id| (user_id, Rights::Owner)).ok_or_else(missing);
+            return user_id.ok_or_else(|| FieldError::invalid("user_id", "A user id is required."));
         }
-        let own = self.user_id();
-        match (own, user_id) {
-            (Some(own), None) => Ok((own, Rights::Role(self.role))),
-            (Some(own), Some(user_id)) if own == user_id => Ok((own, Rights::Role(self.role))),
-            (Some(_), Some(_)) => Err(forbidden("Only the own profile may be read or changed.")),
+        match (self.user_id(), user_id) {
+            (Some(own), None) => Ok(own),
+            (Some(own), Some(user_id)) if own == user_id => Ok(own),
+            (Some(_), Some(_)) => Err(forbidden("Only what is one's own may be read or changed.")),
             (None, _) => Err(forbidden("Nobody is signed in.")),
         }
     }

@@ -130,7 +130,7 @@ fn create(client: &mut SpiClient<'_>, recipient: &Identifier) -> Result<Uuid, Re
     let role = roles::resolve(client, None)?;
     let (email, phone, claims) = match recipient {
         Identifier::Email(email) => (Some(email.as_str()), None, users::claims(id, email.as_str(), false, &Map::new())),
-        Identifier::Phone(phone) => (None, Some(phone.digits()), users::phone_claims(id, phone.digits())),
+        Identifier::Phone(phone) => (None, Some(phone.digits()), users::phone_claims(id, phone.digits(), &Map::new())),
     };
     if phone.is_some() && !users::keeps_phones(client) {
         return Err(users::no_phones().into());

@@ -199,7 +199,8 @@ pub(super) fn email_exists() -> FieldError {
         .with_hint(ErrorCode::EmailExists.hint())
 }
 
-fn phone_exists() -> FieldError {
+/// The answer where another user has the number.
+pub(super) fn phone_exists() -> FieldError {
     FieldError::new("phone", ErrorCode::PhoneExists, "This phone number is already in use.")
         .with_hint(ErrorCode::PhoneExists.hint())
 }

@@ -19,7 +19,7 @@ pub(crate) use messages::{
     fresh_session, max_sends_per_address, max_sends_per_recipient, otp_creates_users, otp_lifetime, otp_max_tries,
     password_reset_lifetime, send_interval,
 };
-pub(crate) use password_hashes::hash_policy;
+pub(crate) use password_hashes::{export_password_hashes, hash_policy};
 pub(crate) use sessions::{
     access_token_lifetime, jwt_secret, refresh_grace, session_idle_timeout, session_lifetime, session_token_lifetime,
 };

@@ -1,6 +1,6 @@
 //! The settings of what hashing a password may cost.
 
-use pgrx::guc::{GucFlags, GucSetting};
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use registrar_core::{HashCost, HashPolicy};
 
 use super::Number;
@@ -16,6 +16,10 @@ static MAX_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(256 * 1024);
 
 /// 10: with 256 MiB about two seconds; other systems' defaults ask up to 4.
 static MAX_PASSES: GucSetting<i32> = GucSetting::<i32>::new(10);
+
+/// Off: hashes that leave the database are hashes that can be guessed at (OWASP Password Storage Cheat Sheet), and whoever has the back end's
+/// key need not have them.
+static EXPORT: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 pub(super) fn define() {
     let settings = [
@@ -53,6 +57,19 @@ pub(super) fn define() {
         },
     ];
     settings.into_iter().for_each(Number::define);
+    GucRegistry::define_bool_guc(
+        c"registrar.export_password_hashes",
+        c"Whether export_users gives the hashes of passwords to a back end that asks for them.",
+        c"Turn it on for a backup or a move, and off again.",
+        &EXPORT,
+        GucContext::Suset,
+        GucFlags::empty(),
+    );
+}
+
+/// Whether hashes may leave the database.
+pub(crate) fn export_password_hashes() -> bool {
+    EXPORT.get()
 }
 
 /// What hashes of passwords may cost. What is new is never too dear.

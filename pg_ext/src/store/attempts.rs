@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
     Otp,
     /// To have a token sent that a password is reset with.
     SendReset,
+    /// To have a token sent that a new address is verified with.
+    SendVerification,
 }
 
 impl Purpose {
@@ -31,6 +33,7 @@ impl Purpose {
             Self::SendOtp => "send_otp",
             Self::Otp => "otp",
             Self::SendReset => "send_reset",
+            Self::SendVerification => "send_verification",
         }
     }
 }

@@ -32,6 +32,10 @@ pub(crate) enum Action {
     ResetPassword,
     ChangePassword,
     ImportUsers,
+    CreateUser,
+    UpdateUser,
+    DeleteUser,
+    ExportUsers,
 }
 
 impl Action {
@@ -57,6 +61,10 @@ impl Action {
             Self::ResetPassword => "reset_password",
             Self::ChangePassword => "change_password",
             Self::ImportUsers => "import_users",
+            Self::CreateUser => "create_user",
+            Self::UpdateUser => "update_user",
+            Self::DeleteUser => "delete_user",
+            Self::ExportUsers => "export_users",
         }
     }
 

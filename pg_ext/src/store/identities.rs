@@ -58,3 +58,30 @@ static REPLACE: Statement = Statement::new(
 pub(crate) fn replace(client: &mut SpiClient<'_>, user_id: Uuid, claims: &DatumWithOid<'_>, now: Timestamp) {
     REPLACE.run(client, &[pg_uuid(user_id).into(), jsonb::share(claims), now.into()]);
 }
+
+static CHANGE: Statement = Statement::new(
+    "UPDATE auth.identities
+     SET identity_data = CASE jsonb_typeof(identity_data) WHEN 'object' THEN identity_data || $2 ELSE $2 END, updated_at = $3
+     WHERE user_id = $1 AND provider = $4",
+    &[UUIDOID, JSONBOID, TIMESTAMPTZOID, TEXTOID],
+);
+
+/// Gives the identity of a user with a provider, `email` or `phone`, other claims; whether there is one.
+pub(crate) fn change(
+    client: &mut SpiClient<'_>,
+    user_id: Uuid,
+    provider: &str,
+    claims: &DatumWithOid<'_>,
+    now: Timestamp,
+) -> bool {
+    let arguments = [pg_uuid(user_id).into(), jsonb::share(claims), now.into(), provider.into()];
+    !CHANGE.run(client, &arguments).is_empty()
+}
+
+static REMOVE: Statement =
+    Statement::new("DELETE FROM auth.identities WHERE user_id = $1 AND provider = $2", &[UUIDOID, TEXTOID]);
+
+/// Removes the identity of a user who has no such address or number any more.
+pub(crate) fn remove(client: &mut SpiClient<'_>, user_id: Uuid, provider: &str) {
+    REMOVE.run(client, &[pg_uuid(user_id).into(), provider.into()]);
+}

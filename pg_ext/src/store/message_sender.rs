@@ -2,7 +2,7 @@
 
 use pgrx::pg_sys::BuiltinOid::JSONBOID;
 use pgrx::spi::SpiClient;
-use registrar_core::{OtpSent, PasswordReset};
+use registrar_core::{OtpSent, PasswordReset, Verification};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -25,6 +25,12 @@ pub(crate) enum Message<'a> {
         #[serde(flatten)]
         reset: &'a PasswordReset,
     },
+    EmailVerification {
+        user_id: Uuid,
+        recipient: &'a str,
+        #[serde(flatten)]
+        verification: &'a Verification,
+    },
 }
 
 impl Message<'_> {
@@ -33,6 +39,7 @@ impl Message<'_> {
         match self {
             Self::OneTimeCode { sent, .. } => sent.code.as_deref().unwrap_or_default(),
             Self::PasswordReset { reset, .. } => &reset.token,
+            Self::EmailVerification { verification, .. } => &verification.token,
         }
     }
 }

@@ -162,7 +162,7 @@ fn rights(client: &mut SpiClient<'_>) -> Vec<String> {
              UNION ALL
              SELECT format('ROUTINE %s', p.oid::regprocedure), p.proowner, p.proacl
              FROM pg_catalog.pg_proc AS p
-             WHERE p.pronamespace::regnamespace::text = 'registrar'
+             WHERE p.pronamespace::regnamespace::text IN ('registrar', 'registrar_private')
          ),
          granted (object, privilege, role, is_grantable, place) AS (
              SELECT o.object, acl.privilege_type, CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::regrole::text END,

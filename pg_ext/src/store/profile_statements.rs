@@ -207,6 +207,16 @@ impl ProfileTable {
         )
     }
 
+    /// The query for the key of a user's row.
+    pub(crate) fn key_query(&self) -> String {
+        format!(
+            "SELECT to_jsonb(profile.{})::text FROM {} AS profile WHERE profile.{} = $1",
+            quote_identifier(&self.primary_key),
+            self.quoted(),
+            self.quoted_user_column()
+        )
+    }
+
     /// The query of `get_profile`. Every name is qualified: the function has no `search_path` of its own, which would take as
     /// long as the look-up.
     pub(super) fn binary_row_query(&self) -> String {

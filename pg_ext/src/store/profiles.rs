@@ -355,15 +355,24 @@ pub(crate) fn without<'u>(table: &ProfileTable, mut users: Vec<UserRow<'u>>) -> 
 
 /// The user's row in a profile table; `None` where there is none, or none that can be read.
 pub(crate) fn read(table: &ProfileTable, user_id: Uuid) -> Option<Profile> {
+    read_json(table, &table.row_query(), user_id)
+}
+
+/// The key of that row.
+pub(crate) fn key(table: &ProfileTable, user_id: Uuid) -> Option<Profile> {
+    read_json(table, &table.key_query(), user_id)
+}
+
+fn read_json(table: &ProfileTable, query: &str, user_id: Uuid) -> Option<Profile> {
     let read = |client: &mut SpiClient<'_>| {
-        let rows = plans::run_text(client, &table.row_query(), &[UUIDOID], &[pg_uuid(user_id).into()]);
+        let rows = plans::run_text(client, query, &[UUIDOID], &[pg_uuid(user_id).into()]);
         rows.first().get_one::<String>().ok().flatten()
     };
-    let profile = subtransaction(|| {
+    let json = subtransaction(|| {
         pg::with_lock_timeout(|| {
             let owner = table.lock(LockMode::Read)?.owner;
             Ok::<_, PgError>(Spi::connect_mut(|client| pg::as_role(owner, || read(client))))
         })
     });
-    profile.ok().flatten().and_then(|profile| RawValue::from_string(profile).ok())
+    json.ok().flatten().and_then(|json| RawValue::from_string(json).ok())
 }

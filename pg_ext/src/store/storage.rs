@@ -17,6 +17,8 @@ const CONFIGURATION_TRIGGER: &str = include_str!("../../sql/repeatable/configura
 const TRIGGER: &str = include_str!("../../sql/repeatable/trigger.sql");
 /// With `{columns}` and `{changed}`.
 const UPDATE_TRIGGER: &str = include_str!("../../sql/repeatable/update_trigger.sql");
+/// With what `auth.users` has, in braces.
+const USERS_VIEW: &str = include_str!("../../sql/repeatable/users_view.sql");
 const VIEWS: &str = include_str!("../../sql/repeatable/views.sql");
 
 /// The migration that makes the roles of the app, the last statement of which inserts the first of them.
@@ -81,6 +83,8 @@ pub(crate) fn make(client: &mut SpiClient<'_>) -> Result<Vec<String>, String> {
     }
     made.extend(migrate(client));
     run(client, VIEWS);
+    let script = users_view(client);
+    run(client, &script);
     run(client, PRIVATE_ACCESS);
     run(client, API_ACCESS);
     public_access::grant(client);
@@ -179,6 +183,17 @@ fn update_trigger(client: &mut SpiClient<'_>) -> String {
         changed.push_str(" AND NEW.deleted_at IS NULL");
     }
     UPDATE_TRIGGER.replace("{columns}", &present.join(", ")).replace("{changed}", &changed)
+}
+
+/// The view of the users, of whatever this `auth.users` has.
+fn users_view(client: &mut SpiClient<'_>) -> String {
+    let columns = Columns::of_auth(client, "users");
+    let times = ["banned_until", "deleted_at", "last_sign_in_at", "phone_confirmed_at"];
+    let of_times = times.into_iter().map(|column| (column, "timestamptz"));
+    of_times.chain([("phone", "text")]).fold(USERS_VIEW.to_owned(), |script, (column, sql_type)| {
+        let value = if columns.has(column) { format!("u.{column}") } else { format!("NULL::{sql_type}") };
+        script.replace(&format!("{{{column}}}"), &value)
+    })
 }
 
 /// What of the auth schema belongs to somebody who could have set it up as a trap: `setup()` gives registrar's rights to

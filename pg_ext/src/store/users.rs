@@ -106,8 +106,13 @@ pub(crate) fn claims(id: Uuid, email: &str, verified: bool, metadata: &Map<Strin
 }
 
 /// The same of a user who is known by a phone number, in digits.
-pub(crate) fn phone_claims(id: Uuid, phone: &str) -> Jsonb {
-    Jsonb::of(&json!({"sub": id.to_string(), "phone": phone, "email_verified": false, "phone_verified": false}))
+pub(crate) fn phone_claims(id: Uuid, phone: &str, metadata: &Map<String, Value>) -> Jsonb {
+    let mut claims = metadata.clone();
+    claims.insert("sub".into(), id.to_string().into());
+    claims.insert("phone".into(), phone.into());
+    claims.insert("email_verified".into(), false.into());
+    claims.insert("phone_verified".into(), false.into());
+    Jsonb::of(&claims)
 }
 
 /// What [`summary`] reads, as a list of columns.

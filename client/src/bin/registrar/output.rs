@@ -129,7 +129,8 @@ fn steers(c: char) -> bool {
     c.is_control() || turns
 }
 
-fn plain(value: &Value) -> String {
+/// A value as people read it.
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),

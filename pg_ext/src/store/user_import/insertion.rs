@@ -128,8 +128,11 @@ const IDENTITY: &[(&str, &str)] = &[
 static INSERT_IDENTITIES: Statement = Statement::made_by(
     |client| {
         let columns = Columns::of_auth(client, "identities");
-        let provider_id: &[(&str, &str)] =
-            if columns.has("provider_id") { &[("provider_id", "u.id::text")] } else { &[("id", "u.id::text")] };
+        let keys: &[(&str, &str)] = if columns.has("provider_id") {
+            &[("id", "gen_random_uuid()"), ("provider_id", "u.id::text")]
+        } else {
+            &[("id", "u.id::text")]
+        };
         let users = Columns::of_auth(client, "users");
         let of_user = format!(
             "SELECT o.id, o.email, {} AS phone, o.email_confirmed_at, {} AS phone_confirmed_at, o.created_at
@@ -137,7 +140,7 @@ static INSERT_IDENTITIES: Statement = Statement::made_by(
             users.or_null("phone", "text"),
             users.or_null("phone_confirmed_at", "timestamptz")
         );
-        format!("{} FROM ({of_user}) AS u", columns.insert_select("identities", &[provider_id, IDENTITY].concat()))
+        format!("{} FROM ({of_user}) AS u", columns.insert_select("identities", &[keys, IDENTITY].concat()))
     },
     &[UUIDARRAYOID],
 );

@@ -13,6 +13,7 @@ use registrar_core::{
     ConflictPolicy, FieldError, HashPolicy, ImportMapping, ImportOptions, ImportReport, ImportedUser, RowFault,
     RowOutcome, RowReason, RowReport, SourceRow,
 };
+use serde_json::Value;
 use uuid::Uuid;
 
 use self::conflicts::Conflict;
@@ -189,7 +190,10 @@ fn fit(client: &mut SpiClient<'_>, user: ImportedUser) -> Result<(ImportedUser, 
     if user.phone.is_some() && !users::keeps_phones(client) {
         return Err(fault(RowReason::InvalidPhone, users::no_phones()));
     }
-    match roles::resolve(client, user.role.as_deref()) {
+    // Metadata of another database may name a role of that one's.
+    let of_metadata = user.app_metadata.get("role").and_then(Value::as_str);
+    let of_metadata = of_metadata.filter(|role| roles::resolve(client, Some(role)).is_ok());
+    match roles::resolve(client, user.role.as_deref().or(of_metadata)) {
         Ok(role) => Ok((user, role)),
         Err(error) => Err(fault(RowReason::InvalidRole, error)),
     }

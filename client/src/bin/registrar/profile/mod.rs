@@ -8,7 +8,6 @@ mod events;
 mod export;
 mod get;
 mod import;
-mod new_file;
 mod repair;
 mod stats;
 mod status;
