@@ -20,6 +20,7 @@ mod gateway;
 mod jwt;
 mod node;
 mod own_database;
+mod peak_memory;
 mod postgres;
 mod private_copy;
 mod profile_failure;
@@ -51,6 +52,7 @@ pub use node::{check_node, js_directory, run_js_suite};
 pub use own_database::{
     bare_supabase_database, connect_as_supabase_auth, empty_database, plain_database, supabase_database,
 };
+pub use peak_memory::peak_memory;
 pub use postgres::{DEFAULT_MAJOR, Installation, Package, SUPPORTED_MAJORS, target_directory};
 pub use profile_failure::ProfileFailure;
 pub use profile_table::try_attach;

@@ -10,6 +10,7 @@ mod provision;
 mod test;
 mod up;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -63,6 +64,9 @@ enum Command {
         /// Print one line of JSON only
         #[arg(long)]
         json: bool,
+        /// Draw the rate of an import over its rows into this file, as SVG
+        #[arg(long, value_name = "FILE")]
+        drawing: Option<PathBuf>,
     },
     /// Check format, lints and licences
     Lint {
@@ -84,7 +88,7 @@ fn main() -> ExitCode {
         Command::Demo { pg, json } => demo::run(&mut progress, pg, json),
         Command::Up { pg, json } => up::run(&mut progress, pg, json),
         Command::Test { pg } => test::run(&mut progress, pg),
-        Command::Bench { name, pg, json } => bench::run(&mut progress, name, pg, json),
+        Command::Bench { name, pg, json, drawing } => bench::run(&mut progress, name, pg, json, drawing.as_deref()),
         Command::Lint { pg } => lint::run(&mut progress, pg),
         Command::Build { pg } => extension::build_all(&mut progress, pg),
     };

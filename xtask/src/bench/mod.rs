@@ -4,9 +4,13 @@ mod contenders;
 mod doctor;
 mod floor;
 mod http;
+mod import;
 mod interleaved;
+mod plot;
 mod profiles;
 mod sign_in;
+
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
@@ -36,10 +40,13 @@ pub(crate) enum Bench {
     SignIn,
     /// The doctor on a million users, against the scans that it cannot avoid
     Doctor,
+    /// A million users of another system, against the bare statements; through the gateway; and the client's memory. 20 minutes
+    Import,
 }
 
-/// Measures, and prints a line of JSON for each result; without `json` also what it means.
-pub(crate) fn run(progress: &mut Progress, bench: Bench, major: u16, json: bool) -> Result<()> {
+/// Measures, and prints a line of JSON for each result; without `json` also what it means. An import is drawn, too, where there is a file for
+/// it.
+pub(crate) fn run(progress: &mut Progress, bench: Bench, major: u16, json: bool, drawing: Option<&Path>) -> Result<()> {
     let tools = provision::tools(progress, major)?;
     provision::gateway(progress)?;
     extension::build(progress, &tools)?;
@@ -68,6 +75,11 @@ pub(crate) fn run(progress: &mut Progress, bench: Bench, major: u16, json: bool)
             let result = doctor::run(progress, &stack)?;
             let explained = doctor::explained(&result);
             (vec![result], explained)
+        }
+        Bench::Import => {
+            let results = import::run(progress, &stack, drawing)?;
+            let explained = import::explained(&results);
+            (results, explained)
         }
     };
     if !json {
