@@ -158,3 +158,53 @@ fn an_import_that_is_killed_twenty_times_loses_and_doubles_nobody() {
     let recorded = "SELECT count(*) FROM registrar.import_rows WHERE source = $1 AND outcome = 'imported'";
     assert_eq!(one::<i64>(&mut stack.admin(), recorded, &[&source]), USERS as i64);
 }
+
+/// A file of users with a text each that does not compress, as large as that.
+fn large_file(directory: &TempDir, users: usize, bytes_each: usize) -> (String, String) {
+    let (path, run) = (directory.path().join("users.csv"), Uuid::new_v4());
+    let mut text = "id,email,note\n".to_owned();
+    for n in 0..users {
+        let note: String = (0..bytes_each / 32).map(|_| Uuid::new_v4().simple().to_string()).collect();
+        text.push_str(&format!("{n},large-{n}-{run}@example.com,{note}\n"));
+    }
+    fs::write(&path, text).unwrap();
+    (path.to_str().unwrap().to_owned(), run.to_string())
+}
+
+#[test]
+fn the_memory_of_the_client_does_not_grow_with_the_file() {
+    let directory = directory();
+    let (path, _) = large_file(&directory, 200, 640_000);
+    assert!(fs::metadata(&path).unwrap().len() > 120 << 20);
+    let arguments = ["users", "import", &path, "--preset", "fastapi-users", "--source", "large"];
+    let program = Program::of(Stack::shared());
+    let mut child = program.command(&arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let (status, peak) = registrar_tests::peak_memory(&mut child).unwrap();
+    assert!(status.success());
+    assert!(peak < 64 << 20, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn a_connection_that_is_lost_is_told_and_the_import_is_repeated() {
+    let mut stack = Stack::start().unwrap();
+    let directory = directory();
+    let (path, run) = large_file(&directory, 20_000, 32);
+    let program = Program::of(&stack);
+    let arguments = ["users", "import", &path, "--preset", "fastapi-users", "--no-retry"];
+    let child = program.start(&arguments, Stdio::null());
+    let count = "SELECT count(*) FROM auth.users";
+    while one::<i64>(&mut stack.admin(), count, &[]) == 0 {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    stack.cluster_mut().crash();
+    let lost = ProgramRun::of(child.wait_with_output().unwrap());
+    assert!(lost.code == 1 && lost.stderr.contains("Repeating the whole import is safe"), "{lost:?}");
+    stack.cluster_mut().start().unwrap();
+    let before: i64 = one(&mut stack.admin(), count, &[]);
+    assert!(before > 0 && before < 20_000, "it was to be lost under way: {before}");
+    let repeated = program.run(&arguments);
+    assert_eq!(repeated.code, 0, "{repeated:?}");
+    let pattern = format!("large-%-{run}@example.com");
+    let whole = "SELECT count(DISTINCT email) FROM auth.users WHERE email LIKE $1";
+    assert_eq!(one::<i64>(&mut stack.admin(), whole, &[&pattern]), 20_000);
+}
