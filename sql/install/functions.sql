@@ -185,7 +185,7 @@ COMMENT ON FUNCTION registrar.create_user(jsonb) IS
 COMMENT ON FUNCTION registrar.get_user(uuid, text, text) IS
     'A user by id, e-mail address or phone number, as the view registrar.users shows one; without arguments the own one of who is signed in. 200 done; 403 forbidden; 404 user_not_found.';
 COMMENT ON FUNCTION registrar.list_users(uuid, integer, text, text) IS
-    'The next users after one, in the order of their ids, 100 unless p_limit says otherwise (1000 at most): all, or those whose e-mail address begins like p_email_prefix and whose role is p_role. next is the p_after of the following page. 200 done; 400 validation_failed.';
+    'The next users after one, in the order of their ids, 100 unless p_limit says otherwise (10,000 at most): all, or those whose e-mail address begins like p_email_prefix and whose role is p_role. next is the p_after of the following page. 200 done; 400 validation_failed.';
 COMMENT ON FUNCTION registrar.update_user(uuid, jsonb) IS
     'Changes those fields of a user that the object has, of those that create_user takes; null clears. Another e-mail address is unverified and gets a token; another password ends the other sessions, and is_active false all. A user changes the own address, number and password within a fresh session only, and never role, is_active, is_superuser, is_verified. 200 done; 400 validation_failed; 403 forbidden; 404 user_not_found; 409 email_exists, phone_exists; 422 invalid_role, weak_password.';
 COMMENT ON FUNCTION registrar.delete_user(uuid, boolean) IS
