@@ -152,11 +152,16 @@ fn change_user(
     };
     let email = change.email.as_ref().map(|email| email.as_ref().map(Email::as_str));
     let new_email = email.flatten().filter(|email| stored.email.as_deref() != Some(email));
-    let phone = change.phone.iter().flatten().next().map(Phone::digits);
-    check_free(client, user_id, new_email, phone)?;
-    if let (false, Some(email)) = (caller.is_trusted(), new_email) {
-        check_message(client, caller, user_id, email)?;
+    let phone = change.phone.iter().flatten().next();
+    let new_phone = phone.filter(|phone| stored.phone.as_deref() != Some(phone.digits()));
+    if !caller.is_trusted() {
+        check_asking(client, caller, user_id, new_email, new_phone)?;
     }
+    check_free(client, user_id, new_email, new_phone.map(Phone::digits)).map_err(|refusal| match refusal {
+        // Who has what may be asked only so often.
+        Refusal::Errors { errors, user_id } if !caller.is_trusted() => Refusal::Kept { errors, user_id },
+        refusal => refusal,
+    })?;
     apply(client, user_id, &stored, &Wish { update, change: &change, role })?;
     let mut sessions_ended = 0;
     if let Some(hash) = hash(&change) {
@@ -213,13 +218,23 @@ fn check_own(
     }
 }
 
-/// Whether a user may have a message sent to a new address.
-fn check_message(client: &mut SpiClient<'_>, caller: Caller, user_id: Uuid, email: &str) -> Result<(), Refusal> {
-    limits::check_sender(client, caller)?;
-    let recipient = Identifier::hash_of_email(email);
-    attempts::take_turns(&recipient);
-    limits::check_sends(client, &recipient, Purpose::SendVerification)?;
-    attempts::record(client, &recipient, Purpose::SendVerification, true, Some(user_id));
+/// Whether a user may name another address or number: each answer tells whether somebody has it, and an address is sent a message.
+fn check_asking(
+    client: &mut SpiClient<'_>,
+    caller: Caller,
+    user_id: Uuid,
+    email: Option<&str>,
+    phone: Option<&Phone>,
+) -> Result<(), Refusal> {
+    if email.is_some() {
+        limits::check_sender(client, caller)?;
+    }
+    let asked = email.map(Identifier::hash_of_email).into_iter();
+    for hash in asked.chain(phone.map(|phone| Identifier::Phone(phone.clone()).hash())) {
+        attempts::take_turns(&hash);
+        limits::check_sends(client, &hash, Purpose::SendVerification)?;
+        attempts::record(client, &hash, Purpose::SendVerification, true, Some(user_id));
+    }
     Ok(())
 }
 

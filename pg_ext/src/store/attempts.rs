@@ -22,7 +22,7 @@ pub(crate) enum Purpose {
     Otp,
     /// To have a token sent that a password is reset with.
     SendReset,
-    /// To have a token sent that a new address is verified with.
+    /// To have another address or number, which is sent a token.
     SendVerification,
 }
 

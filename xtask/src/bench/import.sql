@@ -5,8 +5,8 @@ CREATE TABLE bench.people AS
 SELECT
     gen_random_uuid() AS id,
     'user' || number || '@example.com' AS email,
-    '$argon2id$v=19$m=65536,t=3,p=4$' || left(md5('salt' || number), 22) || '$' || left(md5('one' || number) || md5('two' || number), 43)
-        AS hashed_password,
+    '$argon2id$v=19$m=65536,t=3,p=4$' || rtrim(encode(decode(md5('salt' || number), 'hex'), 'base64'), '=') || '$'
+        || rtrim(encode(sha256(convert_to('hash' || number, 'UTF8')), 'base64'), '=') AS hashed_password,
     true AS is_active,
     false AS is_superuser,
     number % 10 <> 0 AS is_verified,
@@ -51,7 +51,7 @@ BEGIN
         format('SELECT * FROM bench.people WHERE number BETWEEN %s AND %s', first, last), '"fastapi-users"', '{"source": "people"}'
     );
     IF (answer #>> '{data,imported}')::integer IS DISTINCT FROM last - first + 1 THEN
-        RAISE EXCEPTION '%', answer;
+        RAISE EXCEPTION '% %', answer ->> 'message', answer #> '{data,reasons}';
     END IF;
     COMMIT;
     microseconds := extract(epoch FROM clock_timestamp() - started) * 1e6 / (last - first + 1);

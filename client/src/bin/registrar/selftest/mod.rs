@@ -1,5 +1,6 @@
 //! `registrar selftest`
 
+mod administration;
 mod changing;
 mod codes_and_passwords;
 mod course;
@@ -24,8 +25,8 @@ use stage::Stage;
 
 /// Try every call with a user made for it, provoke every documented error, and remove all of it
 ///
-/// Each step is told with its time. It works through the API like a back end, and removes the user over a direct connection, since
-/// no call deletes one; Ctrl-C ends it early, and what was made is removed in any case.
+/// Each step is told with its time. It works through the API like a back end, and removes what it made over a direct connection, the
+/// records of it too; Ctrl-C ends it early, and what was made is removed in any case.
 #[derive(Args)]
 pub(crate) struct Selftest {
     #[command(flatten)]
@@ -44,6 +45,7 @@ impl Selftest {
             if let Some(user) = user {
                 profiles::steps(&stage, &mut course, user).await;
             }
+            administration::steps(&stage, &mut course).await;
             signing_in::steps(&stage, &mut course).await;
             refusals::steps(&stage, &mut course, context).await;
         }
