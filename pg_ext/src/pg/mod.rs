@@ -33,8 +33,8 @@ pub(crate) use new_users::{NewUsers, updated_user};
 pub(crate) use raise::raise_on_return;
 pub(crate) use request::{request_claims, request_headers, set_response_status, set_retry_after};
 pub(crate) use setting::{
-    SettingRights, milliseconds, set_until_rollback, with_every_row, with_lock_timeout, with_lock_timeout_of,
-    with_search_path, without_sorting,
+    SettingRights, milliseconds, set_until_rollback, with_every_row, with_indexes, with_lock_timeout,
+    with_lock_timeout_of, with_search_path, without_sorting,
 };
 pub(crate) use subtransaction::{subtransaction, without_trace};
 pub(crate) use table::{LockMode, LockedTable, lock_table};

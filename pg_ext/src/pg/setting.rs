@@ -36,6 +36,12 @@ pub(crate) fn without_sorting<T>(work: impl FnOnce() -> T) -> T {
     with_setting(c"enable_sort", c"off", work)
 }
 
+/// Runs `work` with queries planned to read an index where there is one: a plan that is kept may have been made when the table was small,
+/// and would read all of it for ever.
+pub(crate) fn with_indexes<T>(work: impl FnOnce() -> T) -> T {
+    with_setting(c"enable_seqscan", c"off", work)
+}
+
 /// A failure that jumps out of `work` must meet a subtransaction, or end the transaction: its rollback takes the setting back.
 fn with_setting<T>(name: &CStr, value: &CStr, work: impl FnOnce() -> T) -> T {
     // SAFETY: the level opened here is closed below, or by the rollback of the surrounding subtransaction; the strings are

@@ -14,7 +14,7 @@ use super::insertion::{
     written,
 };
 use super::{Candidate, Import};
-use crate::pg::{PgError, subtransaction, transaction_start};
+use crate::pg::{self, PgError, subtransaction, transaction_start};
 use crate::store::columns::Columns;
 use crate::store::plans::Statement;
 use crate::store::{from_pg_uuid, pending_registrations, pg_uuid, verification_tokens};
@@ -63,17 +63,20 @@ pub(super) fn apart(candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<Candidat
 static HOLDERS: Statement = Statement::made_by(
     |client| {
         let columns = Columns::of_auth(client, "users");
-        let not_sso = if columns.has("is_sso_user") { "AND u.is_sso_user = false" } else { "" };
-        let by_phone = if columns.has("phone") {
-            "UNION ALL SELECT u.id, u.phone::text, 2 FROM unnest($2) AS n (phone) JOIN auth.users AS u ON u.phone = n.phone"
-        } else {
-            "UNION ALL SELECT NULL, NULL, 2 WHERE cardinality($2) < 0"
+        let not_sso = if columns.has("is_sso_user") { "AND is_sso_user = false" } else { "" };
+        // Each by itself, as in KNOWN. Of `= ANY` a kept plan reads the whole table, and compares each row with each element.
+        let holders = |place: usize, column: &str, condition: &str| {
+            format!(
+                "SELECT u.id, n.value::text, {place} FROM unnest(${place}) AS n (value)
+                 CROSS JOIN LATERAL (SELECT id FROM auth.users WHERE {column} = n.value {condition} OFFSET 0) AS u"
+            )
         };
-        // Joins, not `= ANY`: of that a kept plan reads the whole table, and compares each row with each element.
-        format!(
-            "SELECT u.id, u.email::text, 1 FROM unnest($1) AS n (email) JOIN auth.users AS u ON u.email = n.email {not_sso} {by_phone}
-             UNION ALL SELECT u.id, u.id::text, 3 FROM unnest($3) AS n (id) JOIN auth.users AS u ON u.id = n.id"
-        )
+        let by_phone = if columns.has("phone") {
+            holders(2, "phone", "")
+        } else {
+            "SELECT NULL, NULL, 2 WHERE cardinality($2) < 0".to_owned()
+        };
+        [holders(1, "email", not_sso), by_phone, holders(3, "id", "")].join(" UNION ALL ")
     },
     &[TEXTARRAYOID, TEXTARRAYOID, UUIDARRAYOID],
 );
@@ -88,7 +91,8 @@ pub(super) fn divide(
     // Only keys of the source can be taken.
     let ids: Vec<_> = candidates.iter().filter_map(|row| row.user.id.map(pg_uuid)).collect();
     let mut holders: [HashMap<String, Uuid>; 3] = Default::default();
-    for row in HOLDERS.run(client, &[emails.into(), phones.into(), ids.into()]) {
+    let found = pg::with_indexes(|| HOLDERS.run(client, &[emails.into(), phones.into(), ids.into()]));
+    for row in found {
         let (Ok(Some(id)), Ok(Some(value)), Ok(Some(place))) = (row.get(1), row.get(2), row.get::<i32>(3)) else {
             continue;
         };

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Candidate, Import};
-use crate::pg::{PgError, settle_deferred_constraints, subtransaction};
+use crate::pg::{self, PgError, settle_deferred_constraints, subtransaction};
 use crate::store::columns::Columns;
 use crate::store::legacy_passwords::REFERENCE;
 use crate::store::pg_uuid;
@@ -136,7 +136,7 @@ static INSERT_IDENTITIES: Statement = Statement::made_by(
         let users = Columns::of_auth(client, "users");
         let of_user = format!(
             "SELECT o.id, o.email, {} AS phone, o.email_confirmed_at, {} AS phone_confirmed_at, o.created_at
-             FROM unnest($1) AS n (id) JOIN auth.users AS o ON o.id = n.id",
+             FROM unnest($1) AS n (id) CROSS JOIN LATERAL (SELECT * FROM auth.users WHERE id = n.id OFFSET 0) AS o",
             users.or_null("phone", "text"),
             users.or_null("phone_confirmed_at", "timestamptz")
         );
@@ -188,7 +188,7 @@ fn insert_all(client: &mut SpiClient<'_>, import: &Import<'_>, users: &[Candidat
             each(&|user| banned_until(user, now).map(written)).into(),
         ],
     );
-    INSERT_IDENTITIES.run(client, &[ids.into()]);
+    pg::with_indexes(|| INSERT_IDENTITIES.run(client, &[ids.into()]));
     store_legacy(client, import, users.iter().map(|user| user.id).zip(&passwords));
     store_ids(client, import, users.iter().map(|user| (user.id, user)));
 }

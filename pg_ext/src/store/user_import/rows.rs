@@ -7,6 +7,7 @@ use pgrx::spi::SpiClient;
 use registrar_core::RowReport;
 
 use super::{Candidate, Import};
+use crate::pg;
 use crate::store::plans::Statement;
 
 /// What became of a row before.
@@ -17,16 +18,19 @@ pub(super) struct Known {
     pub(super) is_done: bool,
 }
 
+// OFFSET 0 has each key looked up by itself: a join of a plan that was made when the table was small would compare each with all rows.
 static KNOWN: Statement = Statement::new(
     "SELECT r.key, r.position, r.run, r.outcome IN ('imported', 'merged')
      FROM unnest($2) AS n (key)
-     JOIN registrar_private.import_rows AS r ON r.import_id = $1 AND r.key = n.key",
+     CROSS JOIN LATERAL (
+         SELECT * FROM registrar_private.import_rows AS known WHERE known.import_id = $1 AND known.key = n.key OFFSET 0
+     ) AS r",
     &[INT4OID, TEXTARRAYOID],
 );
 
 /// Those of the rows that were tried before, by their keys.
 pub(super) fn known(client: &mut SpiClient<'_>, import_id: i32, keys: &[String]) -> HashMap<String, Known> {
-    let rows = KNOWN.run(client, &[import_id.into(), keys.to_vec().into()]);
+    let rows = pg::with_indexes(|| KNOWN.run(client, &[import_id.into(), keys.to_vec().into()]));
     rows.filter_map(|row| {
         let (position, run, is_done) = (row.get(2).ok()??, row.get(3).ok()??, row.get(4).ok()??);
         Some((row.get(1).ok()??, Known { position, run, is_done }))
