@@ -117,6 +117,14 @@ pub(super) fn answer<T: Serialize>(
     }
 }
 
+/// The answer to a call that only reads: it needs neither a subtransaction nor a record of itself.
+pub(super) fn found<T: Serialize>(outcome: Result<(impl Into<Cow<'static, str>>, T), FieldError>) -> Jsonb {
+    match outcome {
+        Ok((message, data)) => Jsonb::of(&Envelope::success(message, data)),
+        Err(error) => refuse(vec![error]),
+    }
+}
+
 /// The answer to a call that was not done.
 pub(super) fn refuse(errors: Vec<FieldError>) -> Jsonb {
     pg::set_response_status(FieldError::outcome(&errors).status());

@@ -11,6 +11,7 @@ mod legacy_ids;
 mod limits;
 mod migration;
 mod one_time_codes;
+mod page;
 mod passwords;
 mod profile_bulk;
 mod profile_operations;

@@ -2,13 +2,14 @@
 
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
-use registrar_core::{BulkOutcome, Envelope, ErrorCode, FieldError, ItemOutcome};
+use registrar_core::{BulkOutcome, FieldError, ItemOutcome};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::answer::{Done, Refusal, answer, internal, refuse};
+use super::answer::{Done, Refusal, answer, found, internal};
 use super::caller::Caller;
+use super::page;
 use super::profiles::{create, present_table, table, update};
 use crate::pg::{self, Jsonb, subtransaction};
 use crate::store::audit_log::Action;
@@ -199,21 +200,9 @@ fn export_profiles(
     p_limit: default!(Option<i32>, "1000"),
     p_table: default!(Option<&str>, "NULL"),
 ) -> Jsonb {
-    let page = Caller::current().require_trusted().and_then(|()| {
-        let (table, limit) = (table(p_table)?, limit(p_limit)?);
+    found(Caller::current().require_trusted().and_then(|()| {
+        let (table, limit) = (table(p_table)?, page::limit(p_limit)?);
         let copies = profile_copies::Copies::of(&table)?;
-        copies.export(p_after.map(from_pg_uuid), limit)
-    });
-    match page {
-        Ok(page) => Jsonb::of(&Envelope::success("Profiles exported", page)),
-        Err(error) => refuse(vec![error]),
-    }
-}
-
-/// How many rows a call may look at.
-pub(super) fn limit(limit: Option<i32>) -> Result<i64, FieldError> {
-    match limit.unwrap_or(1000) {
-        limit @ 1..=10_000 => Ok(i64::from(limit)),
-        _ => Err(FieldError::new("limit", ErrorCode::ValidationFailed, "The limit is not between 1 and 10,000.")),
-    }
+        Ok(("Profiles exported", copies.export(p_after.map(from_pg_uuid), limit)?))
+    }))
 }

@@ -1,11 +1,11 @@
 //! What keeps profiles whole: `repair_profiles`, `backfill_profiles_batch` and `profile_stats`. For a back end.
 
 use pgrx::prelude::*;
-use registrar_core::{BackfillBatch, Envelope, ErrorCode, FieldError};
+use registrar_core::{BackfillBatch, ErrorCode, FieldError};
 
-use super::answer::{Done, answer, refuse};
+use super::answer::{Done, answer, found};
 use super::caller::Caller;
-use super::profile_bulk::limit;
+use super::page;
 use super::profiles::{present_table, table};
 use crate::pg::{self, Jsonb};
 use crate::store::audit_log::Action;
@@ -18,7 +18,7 @@ fn repair_profiles(p_limit: default!(Option<i32>, "1000")) -> Jsonb {
     pg::as_registrar(|| {
         answer(Action::RepairProfiles, |client, _| {
             caller.require_trusted()?;
-            let report = profile_repair::repair(client, limit(p_limit)?);
+            let report = profile_repair::repair(client, page::limit(p_limit)?);
             let message = format!("{} of {} profiles repaired", report.repaired, report.attempted).into();
             Ok(Done { status: 200, message, user_id: None, data: report })
         })
@@ -36,10 +36,10 @@ fn backfill_profiles_batch(
     pg::as_registrar(|| {
         answer(Action::BackfillProfiles, |client, _| {
             caller.require_trusted()?;
-            let (limit, table) = (limit(p_limit)?, present_table(p_table)?);
+            let (limit, table) = (page::limit(p_limit)?, present_table(p_table)?);
             let total = p_after.is_none().then(|| user_rows::count(client));
             let users = user_rows::page(client, p_after.map(from_pg_uuid), limit);
-            let next = users.last().map(|user| user.id).filter(|_| i64::try_from(users.len()) == Ok(limit));
+            let next = page::next(&users, limit, |user| user.id);
             let looked_at = users.len() as u64;
             let (created, failed) = profile_filling::backfill(client, &table, users)?;
             let data = BackfillBatch { users: looked_at, created, failed, next, total };
@@ -52,7 +52,7 @@ fn backfill_profiles_batch(
 #[pg_extern(stable)]
 #[search_path(pg_catalog, pg_temp)]
 fn profile_stats(p_days: default!(Option<i32>, "30"), p_table: default!(Option<&str>, "NULL")) -> Jsonb {
-    let stats = Caller::current().require_trusted().and_then(|()| {
+    found(Caller::current().require_trusted().and_then(|()| {
         let days = match p_days.unwrap_or(30) {
             days @ 1..=366 => days,
             _ => {
@@ -63,10 +63,6 @@ fn profile_stats(p_days: default!(Option<i32>, "30"), p_table: default!(Option<&
                 ));
             }
         };
-        profile_stats::of(&*table(p_table)?, days)
-    });
-    match stats {
-        Ok(stats) => Jsonb::of(&Envelope::success("Statistics made", stats)),
-        Err(error) => refuse(vec![error]),
-    }
+        Ok(("Statistics made", profile_stats::of(&*table(p_table)?, days)?))
+    }))
 }

@@ -12,8 +12,9 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::answer::{Done, Refusal, answer, forbidden_by_table, refuse};
+use super::answer::{Done, Refusal, answer, forbidden_by_table, found, refuse};
 use super::caller::Caller;
+use super::users::no_user;
 use crate::jsonb_format::{self, Node};
 use crate::pg::{self, Jsonb, LockMode, TrappedStatement, jsonb, subtransaction};
 use crate::store::audit_log::Action;
@@ -176,16 +177,13 @@ fn get_user_profile_data(
     })
 }
 
-/// Answers a call that reads. It writes nothing, so that it needs neither a subtransaction nor a record of itself.
+/// Answers a call that reads.
 fn read<T: serde::Serialize>(
     user_id: Option<pgrx::Uuid>,
     table: Option<&str>,
     call: impl FnOnce(&Reader) -> Result<(&'static str, T), FieldError>,
 ) -> Jsonb {
-    match Reader::open(user_id, table).and_then(|reader| call(&reader)) {
-        Ok((message, data)) => Jsonb::of(&registrar_core::Envelope::success(message, data)),
-        Err(error) => refuse(vec![error]),
-    }
+    found(Reader::open(user_id, table).and_then(|reader| call(&reader)))
 }
 
 /// A profile table that the caller may read, and whose row is asked for.
@@ -326,8 +324,4 @@ fn hidden() -> FieldError {
 
 fn no_profile() -> FieldError {
     FieldError::of_call(ErrorCode::ProfileNotFound, "The user has no profile.")
-}
-
-fn no_user() -> FieldError {
-    FieldError::of_call(ErrorCode::UserNotFound, "There is no such user.")
 }

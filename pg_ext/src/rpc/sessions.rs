@@ -3,10 +3,10 @@
 use pgrx::Spi;
 use pgrx::prelude::*;
 use pgrx::spi::SpiClient;
-use registrar_core::{Envelope, ErrorCode, FieldError, FoundSession, LoggedOut, Refreshed, Session, Sessions, Token};
+use registrar_core::{ErrorCode, FieldError, FoundSession, LoggedOut, Refreshed, Session, Sessions, Token};
 use uuid::Uuid;
 
-use super::answer::{Done, Refusal, answer, refuse};
+use super::answer::{Done, Refusal, answer, found};
 use super::caller::Caller;
 use crate::pg::{self, Jsonb};
 use crate::settings;
@@ -75,14 +75,11 @@ fn replayed(client: &mut SpiClient<'_>, token: &Token, stored: &StoredRefreshTok
 /// Without a `search_path` of its own, as `get_profile`: it would take as long as the look-up. Every name in what it runs is qualified.
 #[pg_extern(stable)]
 fn get_session(p_session_token: default!(Option<String>, "NULL")) -> Jsonb {
-    let found = parse("session_token", p_session_token.as_deref()).and_then(|token| {
+    let session = parse("session_token", p_session_token.as_deref()).and_then(|token| {
         let session = pg::as_registrar(|| Spi::connect(|client| sessions::of_token(client, &token)));
         usable(session)
     });
-    match found {
-        Ok(session) => Jsonb::of(&Envelope::success("Session found", FoundSession { session })),
-        Err(error) => refuse(vec![error]),
-    }
+    found(session.map(|session| ("Session found", FoundSession { session })))
 }
 
 fn usable(session: Option<StoredSession>) -> Result<Session, FieldError> {
@@ -107,13 +104,7 @@ fn list_sessions(
     let listed = whose.map(|whose| {
         pg::as_registrar(|| Spi::connect(|client| sessions::live(client, whose.user_id, whose.session_id)))
     });
-    match listed {
-        Ok(sessions) => {
-            let message = format!("{} sessions found", sessions.len());
-            Jsonb::of(&Envelope::success(message, Sessions { sessions }))
-        }
-        Err(error) => refuse(vec![error]),
-    }
+    found(listed.map(|sessions| (format!("{} sessions found", sessions.len()), Sessions { sessions })))
 }
 
 #[pg_extern]

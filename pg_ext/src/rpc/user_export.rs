@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::answer::{Done, Refusal, answer};
 use super::caller::Caller;
-use super::profile_bulk::limit;
+use super::page;
 use crate::pg::{self, Jsonb};
 use crate::settings;
 use crate::store::audit_log::Action;
@@ -29,7 +29,7 @@ fn export_users(
             if with_hashes && !settings::export_password_hashes() {
                 return Err(hashes_stay().into());
             }
-            export(client, p_after.map(from_pg_uuid), with_hashes, limit(p_limit)?)
+            export(client, p_after.map(from_pg_uuid), with_hashes, page::limit(p_limit)?)
         })
     })
 }
@@ -41,10 +41,10 @@ fn export(
     limit: i64,
 ) -> Result<Done<UserExportPage>, Refusal> {
     let total = after.is_none().then(|| user_rows::count(client));
-    let page = user_export::page(client, after, with_hashes, limit);
-    let next = page.last().map(|user| user.id).filter(|_| i64::try_from(page.len()) == Ok(limit));
-    let peppered = page.iter().filter(|user| user.is_peppered).count() as u64;
-    let users = page.into_iter().map(|user| user.columns).collect();
+    let users = user_export::page(client, after, with_hashes, limit);
+    let next = page::next(&users, limit, |user| user.id);
+    let peppered = users.iter().filter(|user| user.is_peppered).count() as u64;
+    let users = users.into_iter().map(|user| user.columns).collect();
     let data = UserExportPage { users, next, total, peppered };
     Ok(Done { status: 200, message: "Users exported".into(), user_id: None, data })
 }

@@ -1,14 +1,13 @@
 //! `get_user`, `list_users` and `profile_id`: what the view `registrar.users` shows.
 
 use pgrx::prelude::*;
-use registrar_core::{Envelope, ErrorCode, FieldError, FoundUser, UserPage};
-use serde::Serialize;
+use registrar_core::{ErrorCode, FieldError, FoundUser, UserPage};
 use uuid::Uuid;
 
-use super::answer::refuse;
+use super::answer::found;
 use super::caller::Caller;
 use super::identifier::Identifier;
-use super::profile_bulk::limit;
+use super::page;
 use crate::pg::{self, Jsonb};
 use crate::store::user_view::{self, Wanted};
 use crate::store::{from_pg_uuid, profile_tables, profiles};
@@ -20,11 +19,11 @@ fn get_user(
     p_email: default!(Option<String>, "NULL"),
     p_phone: default!(Option<String>, "NULL"),
 ) -> Jsonb {
-    read("User found", || {
-        let user_id = whom(Caller::current(), p_user_id.map(from_pg_uuid), p_email, p_phone)?;
+    let user = whom(Caller::current(), p_user_id.map(from_pg_uuid), p_email, p_phone).and_then(|user_id| {
         let user = pg::as_registrar(|| Spi::connect_mut(|client| user_view::of_id(client, user_id)));
-        user.map(|user| FoundUser { user }).ok_or_else(no_user)
-    })
+        user.ok_or_else(no_user)
+    });
+    found(user.map(|user| ("User found", FoundUser { user })))
 }
 
 /// Whom a call is about: a back end may name an address or number in place of the id.
@@ -55,10 +54,9 @@ fn list_users(
     p_email_prefix: default!(Option<&str>, "NULL"),
     p_role: default!(Option<&str>, "NULL"),
 ) -> Jsonb {
-    read("Users found", || {
-        Caller::current().require_trusted()?;
+    found(Caller::current().require_trusted().and_then(|()| {
         let prefix = p_email_prefix.map(|prefix| prefix.trim().to_lowercase()).filter(|prefix| !prefix.is_empty());
-        let limit = limit(p_limit)?;
+        let limit = page::limit(p_limit)?;
         let wanted = Wanted {
             after: p_after.map(from_pg_uuid),
             email_prefix: prefix.as_deref(),
@@ -66,17 +64,9 @@ fn list_users(
             limit,
         };
         let users = pg::as_registrar(|| Spi::connect_mut(|client| user_view::page(client, &wanted)));
-        let next = users.last().map(|user| user.id).filter(|_| i64::try_from(users.len()) == Ok(limit));
-        Ok(UserPage { users, next })
-    })
-}
-
-/// Answers a call that reads. It writes nothing, so that it needs no record of itself.
-fn read<T: Serialize>(message: &'static str, call: impl FnOnce() -> Result<T, FieldError>) -> Jsonb {
-    match call() {
-        Ok(data) => Jsonb::of(&Envelope::success(message, data)),
-        Err(error) => refuse(vec![error]),
-    }
+        let next = page::next(&users, limit, |user| user.id);
+        Ok(("Users found", UserPage { users, next }))
+    }))
 }
 
 /// The refusal where there is no user, or only a deleted one.
