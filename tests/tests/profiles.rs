@@ -250,6 +250,30 @@ fn connected_sessions_see_changes_of_the_list_of_profile_tables() {
 }
 
 #[test]
+fn the_answer_to_a_registration_shows_the_columns_as_they_are_by_now() {
+    let database = supabase_database();
+    let mut admin = database.admin().unwrap();
+    let mut back_end = database.connect_as(Role::ServiceRole).unwrap();
+    let mut count = 0;
+    let mut assert_shows_the_row = |back_end: &mut Client| {
+        count += 1;
+        let parameters = json!({ "p_email": format!("user{count}@example.com") });
+        let answer = call(back_end, "register_user_with_token", &parameters).data.unwrap();
+        let user = answer["user"]["id"].as_str().unwrap().parse().unwrap();
+        assert_eq!(Some(&answer["profile"]), database.profile(user).as_ref());
+    };
+    assert_shows_the_row(&mut back_end);
+    for change in [
+        "ADD COLUMN \"Größe, \"\"in\"\" cm\" numeric DEFAULT 181.5, ADD COLUMN since date DEFAULT '2026-02-28'",
+        "ALTER COLUMN salary_currency TYPE varchar(3), ALTER COLUMN since TYPE text",
+        "DROP COLUMN since, ADD COLUMN about jsonb DEFAULT '{\"a\": [1]}', ADD COLUMN mood text[] DEFAULT '{good}'",
+    ] {
+        admin.batch_execute(&format!("ALTER TABLE {PROFILES} {change}")).unwrap();
+        assert_shows_the_row(&mut back_end);
+    }
+}
+
+#[test]
 fn a_change_that_is_rolled_back_is_seen_by_nobody_afterwards() {
     let database = supabase_database();
     let mut admin = database.admin().unwrap();

@@ -200,28 +200,10 @@ pub(crate) fn share<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     unsafe { DatumWithOid::new_from_datum(json.datum(), json.oid()) }
 }
 
-/// The first column of the first row that the statement just executed has returned, in binary form.
-pub(crate) fn first_returned(connected: &SpiClient<'_>) -> Option<Vec<u8>> {
-    // SAFETY: the column is a jsonb; it is copied.
-    first_datum(connected).map(|value| unsafe { bytes_of(value) })
-}
-
-fn first_datum(_connected: &SpiClient<'_>) -> Option<Datum> {
-    // SAFETY: the result belongs to the statement just executed.
-    unsafe {
-        let result = pg_sys::SPI_tuptable;
-        if result.is_null() || pg_sys::SPI_processed == 0 {
-            return None;
-        }
-        let mut is_null = false;
-        let value = pg_sys::SPI_getbinval(*(*result).vals, (*result).tupdesc, 1, &mut is_null);
-        (!is_null).then_some(value)
-    }
-}
-
-/// The same, with one member of it.
+/// The first column of the first row that the statement just executed has returned, in binary form, with one member of it.
 pub(crate) fn first_returned_with(connected: &SpiClient<'_>, member: &str) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-    let value = first_datum(connected)?;
+    let [value] = super::returned_columns(connected, [pg_sys::JSONBOID]);
+    let value = value.datum()?.sans_lifetime();
     // SAFETY: the column is a jsonb; both values are copied.
     unsafe {
         let arguments = [Some(value), member.into_datum()];
@@ -239,7 +221,7 @@ pub(crate) fn stored(json: &DatumWithOid<'_>) -> Option<Vec<u8>> {
 
 /// # Safety
 /// The datum is of a type of variable length.
-unsafe fn bytes_of(datum: Datum) -> Vec<u8> {
+pub(super) unsafe fn bytes_of(datum: Datum) -> Vec<u8> {
     // SAFETY: the caller's promise; an unpacked value is as long as its header says.
     unsafe {
         let unpacked = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());

@@ -12,6 +12,7 @@ pub(crate) mod jsonb;
 mod new_users;
 mod raise;
 mod request;
+pub(crate) mod row_json;
 mod setting;
 mod subtransaction;
 mod table;

@@ -163,7 +163,7 @@ unsafe fn find(descriptor: TupleDesc, name: &str, types: &[Oid]) -> Option<i32> 
 /// # Safety
 /// `index` must be below the descriptor's number of attributes.
 #[cfg(not(feature = "pg18"))]
-unsafe fn attribute(descriptor: TupleDesc, index: i32) -> *const pg_sys::FormData_pg_attribute {
+pub(super) unsafe fn attribute(descriptor: TupleDesc, index: i32) -> *const pg_sys::FormData_pg_attribute {
     // SAFETY: the caller's promise.
     unsafe { (*descriptor).attrs.as_ptr().add(index as usize) }
 }
@@ -173,7 +173,7 @@ unsafe fn attribute(descriptor: TupleDesc, index: i32) -> *const pg_sys::FormDat
 /// # Safety
 /// `index` must be below the descriptor's number of attributes.
 #[cfg(feature = "pg18")]
-unsafe fn attribute(descriptor: TupleDesc, index: i32) -> *const pg_sys::FormData_pg_attribute {
+pub(super) unsafe fn attribute(descriptor: TupleDesc, index: i32) -> *const pg_sys::FormData_pg_attribute {
     // SAFETY: the caller's promise.
     unsafe { pg_sys::TupleDescAttr(descriptor, index) }
 }
@@ -197,7 +197,10 @@ pub(crate) fn returned_users<'c>(_returned: &SpiTupleTable<'c>) -> Vec<UserRow<'
 /// again.
 pub(crate) fn user_arrays<'u>(users: &'u [UserRow<'_>]) -> [DatumWithOid<'u>; 6] {
     let ids = users.iter().map(|user| PgUuid::from_bytes(*user.id.as_bytes()).into_datum());
-    let keys = users.iter().map(|_| PgUuid::from_bytes(*Uuid::new_v4().as_bytes()).into_datum());
+    // Sorted, so that they are inserted into their index page by page.
+    let mut keys: Vec<Uuid> = users.iter().map(|_| Uuid::new_v4()).collect();
+    keys.sort_unstable();
+    let keys = keys.iter().map(|key| PgUuid::from_bytes(*key.as_bytes()).into_datum());
     let column = |get: fn(&UserRow<'_>) -> Option<Datum>| users.iter().map(get);
     [
         array(ids, UUIDOID, pg_sys::UUIDARRAYOID),

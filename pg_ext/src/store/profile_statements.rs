@@ -1,12 +1,14 @@
 //! The statements on a profile table, made from its fields: the same for one user and for many.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use pgrx::pg_sys::{JSONBARRAYOID, JSONBOID, Oid, TEXTARRAYOID, TEXTOID, UUIDARRAYOID, UUIDOID};
 use pgrx::spi::{quote_identifier, quote_literal, quote_qualified_identifier};
 
 use super::profile_fields::{Field, Misfit, ValueFrom};
-use super::profile_tables::{Defaults, ProfileTable};
+use super::profile_tables::{ProfileTable, TableColumns};
+use crate::pg::row_json;
 
 /// What is done with a profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,7 +27,7 @@ pub(crate) enum Write {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Returning {
     Nothing,
-    /// The row as JSON.
+    /// The row, to be read by [`row_json`].
     Row,
     /// `{"user_id", "profile_id", "profile"}`.
     Answer,
@@ -86,6 +88,10 @@ impl Shape {
         self.fields.contains(&Some(ValueFrom::Source)) && (self.users == Users::Many || self.write == Write::Update)
             || self.brings_key
     }
+
+    fn needs_columns(&self) -> bool {
+        self.needs_defaults() || self.returning == Returning::Row
+    }
 }
 
 /// The users that the parameters describe, as a relation.
@@ -99,6 +105,15 @@ fn source(users: Users) -> &'static str {
     }
 }
 
+/// The columns of a row in the form in which [`row_json`] reads them.
+fn row_columns(types: &[(String, Oid)]) -> String {
+    let column = |(name, oid): &(String, Oid)| {
+        let name = quote_identifier(name);
+        if row_json::is_plain(*oid) { format!("profile.{name}") } else { format!("to_jsonb(profile.{name}) AS {name}") }
+    };
+    types.iter().map(column).collect::<Vec<_>>().join(", ")
+}
+
 impl ProfileTable {
     /// The table, qualified and quoted.
     pub(crate) fn quoted(&self) -> String {
@@ -109,14 +124,15 @@ impl ProfileTable {
         quote_identifier(&self.user_column)
     }
 
-    /// The text of a statement. `defaults` are the columns' own, which not every statement needs.
-    pub(super) fn text(&self, shape: &Shape, defaults: impl FnOnce() -> Rc<Defaults>) -> String {
-        let defaults = if shape.needs_defaults() { defaults() } else { Rc::default() };
+    /// The text of a statement. `columns` are the table's, which not every statement needs.
+    pub(super) fn text(&self, shape: &Shape, columns: impl FnOnce() -> Rc<TableColumns>) -> String {
+        let columns = if shape.needs_columns() { columns() } else { Rc::default() };
+        let defaults = &columns.defaults;
         let mut next = FIRST_CHECKED..;
         let fields = self.fields.iter().zip(&shape.fields);
         let mut written: Vec<Assignment> =
-            fields.filter_map(|(field, from)| assignment(field, *from, shape, &defaults, &mut next)).collect();
-        written.extend(self.key_assignment(shape, &defaults));
+            fields.filter_map(|(field, from)| assignment(field, *from, shape, defaults, &mut next)).collect();
+        written.extend(self.key_assignment(shape, defaults));
         let table = self.quoted();
         let user = self.quoted_user_column();
         let values: String = written.iter().map(|field| format!(", {} AS {}", field.value, field.name)).collect();
@@ -124,7 +140,7 @@ impl ProfileTable {
         let conditions: Vec<&str> = written.iter().flat_map(|field| &field.conditions).map(String::as_str).collect();
         let returning = match shape.returning {
             Returning::Nothing => String::new(),
-            Returning::Row => " RETURNING to_jsonb(profile)".to_owned(),
+            Returning::Row => format!(" RETURNING {}", row_columns(&columns.types)),
             Returning::Answer => format!(" RETURNING {}", self.answer()),
         };
         if shape.write == Write::Update {
@@ -145,7 +161,7 @@ impl ProfileTable {
     }
 
     /// The key that the parameters bring, where the column's default would make one like it.
-    fn key_assignment(&self, shape: &Shape, defaults: &Defaults) -> Option<Assignment> {
+    fn key_assignment(&self, shape: &Shape, defaults: &HashMap<String, String>) -> Option<Assignment> {
         let key = &self.primary_key;
         let is_wanted = shape.brings_key && *key != self.user_column && self.field(key).is_none();
         (is_wanted && defaults.get(key).is_some_and(|default| default == RANDOM_KEY)).then(|| Assignment {
@@ -278,7 +294,7 @@ fn assignment(
     field: &Field,
     from: Option<ValueFrom>,
     shape: &Shape,
-    defaults: &Defaults,
+    defaults: &HashMap<String, String>,
     checked: &mut impl Iterator<Item = usize>,
 ) -> Option<Assignment> {
     let value = match (from, shape.users, shape.write) {

@@ -26,8 +26,8 @@ pub(crate) struct ProfileTable {
     pub(crate) primary_key: String,
     pub(crate) on_failure: OnFailure,
     pub(crate) fields: Vec<Field>,
-    /// The SQL of the columns' defaults, once a statement needs them.
-    defaults: RefCell<Option<Rc<Defaults>>>,
+    /// The columns, once a statement needs them.
+    columns: RefCell<Option<Rc<TableColumns>>>,
     statements: Kept<Shape>,
     /// As of which generation of the catalogue these are.
     made_as_of: Cell<u64>,
@@ -35,8 +35,14 @@ pub(crate) struct ProfileTable {
     binary_row: OnceCell<TrappedStatement>,
 }
 
-/// The SQL of the columns' defaults, each by its column.
-pub(super) type Defaults = HashMap<String, String>;
+/// The columns of a profile table.
+#[derive(Default)]
+pub(super) struct TableColumns {
+    /// The SQL of their defaults, each by its column.
+    pub(super) defaults: HashMap<String, String>,
+    /// Their names and types, in order.
+    pub(super) types: Vec<(String, Oid)>,
+}
 
 type Kept<K> = RefCell<HashMap<K, Rc<TrappedStatement>>>;
 
@@ -80,27 +86,32 @@ impl ProfileTable {
         let generation = configuration::generation();
         if self.made_as_of.replace(generation) != generation {
             self.statements.take();
-            self.defaults.take();
+            self.columns.take();
         }
         if let Some(statement) = self.statements.borrow().get(shape) {
             return Rc::clone(statement);
         }
-        let text = self.text(shape, || self.defaults(client));
+        let text = self.text(shape, || self.columns(client));
         let statement = Rc::new(TrappedStatement::prepare(client, &text, &shape.types()));
         keep(&self.statements, shape.clone(), statement)
     }
 
     /// The table must be locked: to print an expression PostgreSQL locks it, which must not be where nothing guards the wait.
-    fn defaults(&self, client: &mut SpiClient<'_>) -> Rc<Defaults> {
-        if let Some(defaults) = &*self.defaults.borrow() {
-            return Rc::clone(defaults);
+    fn columns(&self, client: &mut SpiClient<'_>) -> Rc<TableColumns> {
+        if let Some(columns) = &*self.columns.borrow() {
+            return Rc::clone(columns);
         }
-        let name = [self.schema.as_str().into(), self.name.as_str().into()];
-        let found = DEFAULTS.run(client, &name);
-        let defaults: Rc<Defaults> =
-            Rc::new(found.filter_map(|row| Some((row.get(1).ok().flatten()?, row.get(2).ok().flatten()?))).collect());
-        self.defaults.replace(Some(Rc::clone(&defaults)));
-        defaults
+        let mut columns = TableColumns::default();
+        for row in DEFINED.run(client, &[self.schema.as_str().into(), self.name.as_str().into()]) {
+            let (Ok(Some(name)), Ok(Some(oid))) = (row.get::<String>(1), row.get(2)) else { continue };
+            if let Ok(Some(default)) = row.get(3) {
+                columns.defaults.insert(name.clone(), default);
+            }
+            columns.types.push((name, oid));
+        }
+        let columns = Rc::new(columns);
+        self.columns.replace(Some(Rc::clone(&columns)));
+        columns
     }
 
     /// A statement with that text, prepared once.
@@ -213,13 +224,14 @@ static COLUMNS: Statement = Statement::new(
     &[OIDOID],
 );
 
-static DEFAULTS: Statement = Statement::new(
-    "SELECT a.attname::text, pg_get_expr(d.adbin, d.adrelid)
-     FROM pg_catalog.pg_attrdef AS d
-     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-     JOIN pg_catalog.pg_class AS c ON c.oid = d.adrelid
+static DEFINED: Statement = Statement::new(
+    "SELECT a.attname::text, a.atttypid, pg_get_expr(d.adbin, d.adrelid)
+     FROM pg_catalog.pg_class AS c
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE n.nspname = $1 AND c.relname = $2 AND a.attgenerated = ''",
+     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+     LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum AND a.attgenerated = ''
+     WHERE n.nspname = $1 AND c.relname = $2
+     ORDER BY a.attnum",
     &[TEXTOID, TEXTOID],
 );
 
@@ -243,7 +255,7 @@ pub(super) fn load(client: &mut SpiClient<'_>) -> Vec<Rc<ProfileTable>> {
             name,
             user_column,
             on_failure,
-            defaults: RefCell::default(),
+            columns: RefCell::default(),
             statements: RefCell::default(),
             made_as_of: Cell::new(configuration::generation()),
             queries: RefCell::default(),

@@ -20,7 +20,7 @@ use super::profile_statements::{Returning, Shape, Users, Write};
 use super::profile_tables::ProfileTable;
 use super::{deferrable, from_pg_uuid, pg_uuid};
 use crate::jsonb_serializer::serialize_stored;
-use crate::pg::{self, Jsonb, LockMode, PgError, UserRow, jsonb, subtransaction};
+use crate::pg::{self, Jsonb, LockMode, PgError, UserRow, jsonb, row_json, subtransaction};
 
 /// A profile as JSON, with the columns that its table has.
 pub(crate) type Profile = Box<RawValue>;
@@ -241,7 +241,7 @@ fn execute(
         pg::as_role(rights.role(owner), || {
             let rows = table.statement(client, shape).execute(client, parameters)?;
             let answer = if shape.returning == Returning::Answer { pg::first_returned(client) } else { None };
-            let row = if shape.returning == Returning::Row { jsonb::first_returned(client) } else { None };
+            let row = if shape.returning == Returning::Row { row_json::first_row(client) } else { None };
             Ok(Written { rows, answer, row })
         })
     })
