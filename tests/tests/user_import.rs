@@ -104,6 +104,26 @@ fn users_of_fastapi_users_move_in_with_one_call_and_keep_everything() {
     }
 }
 
+#[test]
+fn an_identity_is_that_of_the_user_as_a_trigger_of_the_apps_left_it() {
+    let database = plain_database();
+    database.psql(&fastapi(&hash())).unwrap();
+    let mut admin = database.admin().unwrap();
+    admin
+        .batch_execute(
+            "CREATE FUNCTION app.rename() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN NEW.email := 'app.' || NEW.email; NEW.email_confirmed_at := NULL; RETURN NEW; END $$;
+             CREATE TRIGGER rename BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION app.rename()",
+        )
+        .unwrap();
+    let report = import(&mut admin, "app.user", &json!("fastapi-users"), &json!({}));
+    assert_eq!(report.imported, 4500);
+    let renamed = "SELECT count(*) FROM auth.users AS u JOIN auth.identities AS i ON i.user_id = u.id
+                   WHERE u.email LIKE 'app.person%' AND i.identity_data ->> 'email' = u.email
+                       AND i.identity_data -> 'email_verified' = 'false'";
+    assert_eq!(one::<i64>(&mut admin, renamed, &[]), 4500);
+}
+
 const DJANGO_USERS: &str = "
     CREATE TABLE public.auth_user (
         id integer PRIMARY KEY, password varchar(128), last_login timestamptz, is_superuser boolean, username text, first_name text,

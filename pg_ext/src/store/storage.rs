@@ -42,6 +42,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("014_public_access", include_str!("../../sql/storage/014_public_access.sql")),
     ("015_legacy_passwords", include_str!("../../sql/storage/015_legacy_passwords.sql")),
     ("016_user_imports", include_str!("../../sql/storage/016_user_imports.sql")),
+    ("017_import_rows", include_str!("../../sql/storage/017_import_rows.sql")),
 ];
 
 /// The names of the migrations.

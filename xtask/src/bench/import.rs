@@ -28,7 +28,7 @@ const HTTP_ROUNDS: usize = 5;
 /// The file that the client reads.
 const FILE_BYTES: u64 = 1 << 30;
 
-const EMPTY: &str = "TRUNCATE auth.users, registrar_private.user_imports CASCADE";
+const EMPTY: &str = "TRUNCATE auth.users, registrar_private.user_imports, registrar_private.import_rows CASCADE";
 const CONTENDERS: [(&str, &str); 2] = [
     ("ALTER TABLE auth.users ENABLE TRIGGER USER", "bench.import_registrar"),
     ("ALTER TABLE auth.users DISABLE TRIGGER USER", "bench.import_bare"),

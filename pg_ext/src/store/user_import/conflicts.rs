@@ -13,7 +13,7 @@ use super::insertion::{
     StoredPassword, app_metadata, banned_until, email_confirmed_at, phone_confirmed_at, store_ids, store_legacy,
     written,
 };
-use super::{Candidate, Import};
+use super::{Candidate, Import, sorted};
 use crate::pg::{self, PgError, subtransaction, transaction_start};
 use crate::store::columns::Columns;
 use crate::store::plans::Statement;
@@ -86,10 +86,11 @@ pub(super) fn divide(
     client: &mut SpiClient<'_>,
     candidates: Vec<Candidate>,
 ) -> (Vec<Candidate>, Vec<(Candidate, Conflict)>) {
-    let emails: Vec<String> = candidates.iter().filter_map(|row| row.email().map(str::to_owned)).collect();
-    let phones: Vec<String> = candidates.iter().filter_map(|row| row.phone().map(str::to_owned)).collect();
+    let emails = sorted(candidates.iter().filter_map(Candidate::email));
+    let phones = sorted(candidates.iter().filter_map(Candidate::phone));
     // Only keys of the source can be taken.
-    let ids: Vec<_> = candidates.iter().filter_map(|row| row.user.id.map(pg_uuid)).collect();
+    let ids = sorted(candidates.iter().filter_map(|row| row.user.id));
+    let ids: Vec<_> = ids.into_iter().map(pg_uuid).collect();
     let mut holders: [HashMap<String, Uuid>; 3] = Default::default();
     let found = pg::with_indexes(|| HOLDERS.run(client, &[emails.into(), phones.into(), ids.into()]));
     for row in found {

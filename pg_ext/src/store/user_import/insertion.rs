@@ -1,4 +1,4 @@
-//! New users in one statement for each table.
+//! New users, many in one statement.
 
 use std::collections::HashMap;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Candidate, Import};
-use crate::pg::{self, PgError, settle_deferred_constraints, subtransaction};
+use crate::pg::{PgError, settle_deferred_constraints, subtransaction};
 use crate::store::columns::Columns;
 use crate::store::legacy_passwords::REFERENCE;
 use crate::store::pg_uuid;
@@ -92,10 +92,41 @@ const INSERTED: &[(&str, &str)] = &[
     ("is_anonymous", "false"),
 ];
 
-static INSERT_USERS: Statement = Statement::made_by(
+/// An identity for each user: by the address where there is one.
+const IDENTITY: &[(&str, &str)] = &[
+    ("user_id", "u.id"),
+    ("provider", "CASE WHEN u.email IS NULL THEN 'phone' ELSE 'email' END"),
+    (
+        "identity_data",
+        "jsonb_strip_nulls(jsonb_build_object('sub', u.id, 'email', u.email, 'phone', CASE WHEN u.email IS NULL THEN u.phone END,
+             'email_verified', u.email_confirmed_at IS NOT NULL, 'phone_verified', u.phone_confirmed_at IS NOT NULL))",
+    ),
+    ("created_at", "u.created_at"),
+    ("updated_at", "now()"),
+];
+
+// Both in one statement: identities are those of the users as they were inserted, which a trigger of the app's may have changed or left
+// out, and to look each of them up again would take as long as to write its profile.
+static INSERT: Statement = Statement::made_by(
     |client| {
-        let columns = Columns::of_auth(client, "users");
-        format!("{} FROM {NEW_USERS}", columns.insert_select("users", INSERTED))
+        let users = Columns::of_auth(client, "users");
+        let identities = Columns::of_auth(client, "identities");
+        let keys: &[(&str, &str)] = if identities.has("provider_id") {
+            &[("id", "gen_random_uuid()"), ("provider_id", "u.id::text")]
+        } else {
+            &[("id", "u.id::text")]
+        };
+        format!(
+            "WITH u AS (
+                 {} FROM {NEW_USERS}
+                 RETURNING users.id, users.email, {} AS phone, users.email_confirmed_at, {} AS phone_confirmed_at, users.created_at
+             )
+             {} FROM u",
+            users.insert_select("users", INSERTED),
+            users.or_null("phone", "text"),
+            users.or_null("phone_confirmed_at", "timestamptz"),
+            identities.insert_select("identities", &[keys, IDENTITY].concat())
+        )
     },
     &[
         UUIDARRAYOID,
@@ -110,39 +141,6 @@ static INSERT_USERS: Statement = Statement::made_by(
         TEXTARRAYOID,
         TEXTARRAYOID,
     ],
-);
-
-/// An identity for each user: by the address where there is one.
-const IDENTITY: &[(&str, &str)] = &[
-    ("user_id", "u.id"),
-    ("provider", "CASE WHEN u.email IS NULL THEN 'phone' ELSE 'email' END"),
-    (
-        "identity_data",
-        "jsonb_strip_nulls(jsonb_build_object('sub', u.id, 'email', u.email, 'phone', CASE WHEN u.email IS NULL THEN u.phone END,
-             'email_verified', u.email_confirmed_at IS NOT NULL, 'phone_verified', u.phone_confirmed_at IS NOT NULL))",
-    ),
-    ("created_at", "u.created_at"),
-    ("updated_at", "now()"),
-];
-
-static INSERT_IDENTITIES: Statement = Statement::made_by(
-    |client| {
-        let columns = Columns::of_auth(client, "identities");
-        let keys: &[(&str, &str)] = if columns.has("provider_id") {
-            &[("id", "gen_random_uuid()"), ("provider_id", "u.id::text")]
-        } else {
-            &[("id", "u.id::text")]
-        };
-        let users = Columns::of_auth(client, "users");
-        let of_user = format!(
-            "SELECT o.id, o.email, {} AS phone, o.email_confirmed_at, {} AS phone_confirmed_at, o.created_at
-             FROM unnest($1) AS n (id) CROSS JOIN LATERAL (SELECT * FROM auth.users WHERE id = n.id OFFSET 0) AS o",
-            users.or_null("phone", "text"),
-            users.or_null("phone_confirmed_at", "timestamptz")
-        );
-        format!("{} FROM ({of_user}) AS u", columns.insert_select("identities", &[keys, IDENTITY].concat()))
-    },
-    &[UUIDARRAYOID],
 );
 
 static INSERT_LEGACY_PASSWORDS: Statement = Statement::new(
@@ -169,13 +167,12 @@ static PEPPER: Statement = Statement::new(
 fn insert_all(client: &mut SpiClient<'_>, import: &Import<'_>, users: &[Candidate]) {
     let now = Utc::now();
     let passwords: Vec<StoredPassword> = users.iter().map(|user| StoredPassword::of(import, user)).collect();
-    let ids: Vec<_> = users.iter().map(|user| pg_uuid(user.id)).collect();
     let each = |value: &dyn Fn(&Candidate) -> Option<String>| users.iter().map(value).collect::<Vec<_>>();
     let created_at = |user: &Candidate| user.user.created_at.unwrap_or(now);
-    INSERT_USERS.run(
+    INSERT.run(
         client,
         &[
-            ids.clone().into(),
+            users.iter().map(|user| pg_uuid(user.id)).collect::<Vec<_>>().into(),
             each(&|user| user.email().map(str::to_owned)).into(),
             each(&|user| user.phone().map(str::to_owned)).into(),
             passwords.iter().map(|password| password.in_auth_users.clone()).collect::<Vec<_>>().into(),
@@ -188,7 +185,6 @@ fn insert_all(client: &mut SpiClient<'_>, import: &Import<'_>, users: &[Candidat
             each(&|user| banned_until(user, now).map(written)).into(),
         ],
     );
-    pg::with_indexes(|| INSERT_IDENTITIES.run(client, &[ids.into()]));
     store_legacy(client, import, users.iter().map(|user| user.id).zip(&passwords));
     store_ids(client, import, users.iter().map(|user| (user.id, user)));
 }

@@ -37,6 +37,8 @@ pub(crate) struct Import<'i> {
 struct Candidate {
     position: i64,
     key: String,
+    /// Whether the row was tried before, and is recorded.
+    was_tried: bool,
     id: Uuid,
     role: String,
     user: ImportedUser,
@@ -91,11 +93,13 @@ impl<'i> Import<'i> {
         // Of rows with one address the first is a user before the second is looked at.
         while !candidates.is_empty() {
             let (now, later) = conflicts::apart(candidates);
-            let (new, taken) = Spi::connect_mut(|client| conflicts::divide(client, now));
+            let (mut new, taken) = Spi::connect_mut(|client| conflicts::divide(client, now));
             for (candidate, conflict) in taken {
                 refused.push(self.resolve(&candidate, &conflict)?);
             }
             let mut failed = HashMap::new();
+            // Indexes are written page by page, where random keys in the order of the source would find each page anew.
+            new.sort_unstable_by_key(|candidate| candidate.id);
             insertion::insert(self, &new, 0, &mut failed)?;
             for (place, candidate) in new.into_iter().enumerate() {
                 match failed.remove(&place) {
@@ -148,7 +152,7 @@ impl<'i> Import<'i> {
             match read {
                 Ok((user, role)) => {
                     let id = user.id.unwrap_or_else(Uuid::new_v4);
-                    candidates.push(Candidate { position, key, id, role, user });
+                    candidates.push(Candidate { position, key, was_tried: known.is_some(), id, role, user });
                 }
                 Err(faults) => {
                     let reason = faults.first().map_or(RowReason::InvalidValue, |fault| fault.reason);
@@ -182,6 +186,13 @@ impl<'i> Import<'i> {
             _ => Ok(candidate.report(self.outcome_of_conflict(), reason, message)),
         }
     }
+}
+
+/// The values in the order in which an index has them: look-ups one after the other then find the same pages.
+fn sorted<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut values: Vec<T> = values.collect();
+    values.sort_unstable();
+    values
 }
 
 /// Whether this database can hold the user, whose role is found.

@@ -6,7 +6,7 @@ use pgrx::pg_sys::BuiltinOid::{INT4OID, INT8ARRAYOID, TEXTARRAYOID};
 use pgrx::spi::SpiClient;
 use registrar_core::RowReport;
 
-use super::{Candidate, Import};
+use super::{Candidate, Import, sorted};
 use crate::pg;
 use crate::store::plans::Statement;
 
@@ -30,13 +30,20 @@ static KNOWN: Statement = Statement::new(
 
 /// Those of the rows that were tried before, by their keys.
 pub(super) fn known(client: &mut SpiClient<'_>, import_id: i32, keys: &[String]) -> HashMap<String, Known> {
-    let rows = pg::with_indexes(|| KNOWN.run(client, &[import_id.into(), keys.to_vec().into()]));
+    let rows =
+        pg::with_indexes(|| KNOWN.run(client, &[import_id.into(), sorted(keys.iter().map(String::as_str)).into()]));
     rows.filter_map(|row| {
         let (position, run, is_done) = (row.get(2).ok()??, row.get(3).ok()??, row.get(4).ok()??);
         Some((row.get(1).ok()??, Known { position, run, is_done }))
     })
     .collect()
 }
+
+static RECORD_IMPORTED: Statement = Statement::new(
+    "INSERT INTO registrar_private.import_rows (import_id, run, key, position, outcome)
+     SELECT $1, $2, n.key, n.position, 'imported' FROM unnest($3, $4) AS n (key, position)",
+    &[INT4OID, INT4OID, TEXTARRAYOID, INT8ARRAYOID],
+);
 
 static RECORD: Statement = Statement::new(
     "INSERT INTO registrar_private.import_rows AS r (import_id, run, key, position, outcome, reason, message)
@@ -48,16 +55,26 @@ static RECORD: Statement = Statement::new(
     &[INT4OID, INT4OID, TEXTARRAYOID, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID],
 );
 
-/// Records what became of rows.
+/// Records what became of rows. Of most it is known that their keys are new: nobody else writes to this import, and to have PostgreSQL
+/// ask for a conflict takes as long as to write the row.
 pub(super) fn record(client: &mut SpiClient<'_>, import: &Import<'_>, imported: &[Candidate], refused: &[RowReport]) {
-    let done = imported.iter().map(|row| (&row.key, row.position, "imported", None, None));
+    let (again, mut new): (Vec<&Candidate>, Vec<&Candidate>) = imported.iter().partition(|row| row.was_tried);
+    new.sort_unstable_by_key(|row| row.key.as_str());
+    if !new.is_empty() {
+        let (keys, positions): (Vec<_>, Vec<_>) = new.iter().map(|row| (row.key.as_str(), row.position)).unzip();
+        RECORD_IMPORTED.run(client, &[import.id.into(), import.run.into(), keys.into(), positions.into()]);
+    }
+    if again.is_empty() && refused.is_empty() {
+        return;
+    }
+    let done = again.iter().map(|row| (&row.key, row.position, "imported", None, None));
     let others = refused.iter().map(|row| {
-        (&row.key, row.position, row.outcome.as_str(), Some(row.reason.as_str()), Some(row.message.clone()))
+        (&row.key, row.position, row.outcome.as_str(), Some(row.reason.as_str()), Some(row.message.as_str()))
     });
     let (mut keys, mut positions, mut outcomes) = (Vec::new(), Vec::new(), Vec::new());
     let (mut reasons, mut messages) = (Vec::new(), Vec::new());
     for (key, position, outcome, reason, message) in done.chain(others) {
-        keys.push(key.clone());
+        keys.push(key.as_str());
         positions.push(position);
         outcomes.push(outcome);
         reasons.push(reason);
