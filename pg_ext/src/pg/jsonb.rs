@@ -223,20 +223,25 @@ pub(crate) fn stored(json: &DatumWithOid<'_>) -> Option<Vec<u8>> {
 /// The datum is of a type of variable length.
 pub(super) unsafe fn bytes_of(datum: Datum) -> Vec<u8> {
     // SAFETY: the caller's promise; an unpacked value is as long as its header says.
-    unsafe {
-        let unpacked = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
-        pgrx::varlena_to_byte_slice(unpacked).to_vec()
-    }
+    unsafe { pgrx::varlena_to_byte_slice(unpack(datum)).to_vec() }
+}
+
+/// The value decompressed and unpacked; where it is that already, as it lies. (To call PostgreSQL for nothing takes longer than to look
+/// up a key: pgrx guards each call, and a trigger makes one for each field.)
+///
+/// # Safety
+/// The datum is of a type of variable length.
+unsafe fn unpack(datum: Datum) -> *mut pg_sys::varlena {
+    let value: *mut pg_sys::varlena = datum.cast_mut_ptr();
+    // SAFETY: the caller's promise: its first byte says in which form it is.
+    unsafe { if pgrx::varatt_is_4b_u(value) { value } else { pg_sys::pg_detoast_datum(value) } }
 }
 
 /// The same parameter, decompressed and unpacked: what looks into it often would do so each time.
 pub(crate) fn unpacked<'a>(json: &DatumWithOid<'a>) -> DatumWithOid<'a> {
     let Some(datum) = json.datum() else { return DatumWithOid::null_oid(json.oid()) };
     // SAFETY: the datum is of a type of variable length; what is made of it lives in the current memory context.
-    unsafe {
-        let unpacked = pg_sys::pg_detoast_datum(datum.sans_lifetime().cast_mut_ptr());
-        super::user_row::parameter(Some(Datum::from(unpacked)), json.oid())
-    }
+    unsafe { super::user_row::parameter(Some(Datum::from(unpack(datum.sans_lifetime()))), json.oid()) }
 }
 
 /// The value under a key, or under the keys that lead into nested objects, as a parameter of type text. `None` for `null` as for
@@ -292,7 +297,7 @@ unsafe fn member(json: Datum, key: &str) -> Member {
     let mut found = pg_sys::JsonbValue::default();
     // SAFETY: the container lies behind the value's length; the key is as long as it says; a string is copied as it was found.
     unsafe {
-        let container = container(pg_sys::pg_detoast_datum(json.cast_mut_ptr()));
+        let container = container(unpack(json));
         if (*container).header & pg_sys::JB_FOBJECT == 0 {
             return Member::Missing;
         }
@@ -337,8 +342,15 @@ pub(crate) fn has_text(text: &DatumWithOid<'_>) -> bool {
 
 /// Bytes of a `jsonb` or text value, once decompressed.
 pub(crate) fn size(value: &DatumWithOid<'_>) -> usize {
-    // SAFETY: the value is of a type of variable length.
-    value.datum().map_or(0, |datum| unsafe { pg_sys::toast_raw_datum_size(datum.sans_lifetime()) })
+    value.datum().map_or(0, |datum| {
+        let datum = datum.sans_lifetime();
+        let value: *const pg_sys::varlena = datum.cast_mut_ptr();
+        // SAFETY: the value is of a type of variable length; where it lies here uncompressed, its header says how long it is.
+        unsafe {
+            let is_plain = pgrx::varatt_is_4b_u(value) || pgrx::varatt_is_1b(value) && !pgrx::varatt_is_1b_e(value);
+            if is_plain { pgrx::varsize_any(value) } else { pg_sys::toast_raw_datum_size(datum) }
+        }
+    })
 }
 
 /// Whether a `jsonb` value is a string: some servers store an object as the JSON text of it.
@@ -346,7 +358,7 @@ pub(crate) fn is_string(json: &DatumWithOid<'_>) -> bool {
     let Some(json) = json.datum() else { return false };
     // SAFETY: a jsonb is a container behind its length; jsonb_typeof takes one.
     unsafe {
-        let unpacked = pg_sys::pg_detoast_datum(json.sans_lifetime().cast_mut_ptr());
+        let unpacked = unpack(json.sans_lifetime());
         // Almost every value is an object, and its header says so.
         (*container(unpacked)).header & pg_sys::JB_FSCALAR != 0
             && pgrx::direct_function_call::<&str>(pg_sys::jsonb_typeof, &[Some(Datum::from(unpacked))])

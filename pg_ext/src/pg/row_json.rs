@@ -124,7 +124,7 @@ mod tests {
         let columns = Spi::connect(|client| {
             let query = "SELECT attname::text, atttypid FROM pg_attribute
                          WHERE attrelid = 'everything'::regclass AND attnum > 0 AND NOT attisdropped";
-            let of = |row: pgrx::spi::SpiHeapTupleData<'_>| {
+            let of = |row: spi::SpiHeapTupleData<'_>| {
                 let (name, oid): (String, pg_sys::Oid) = (row.get(1).unwrap().unwrap(), row.get(2).unwrap().unwrap());
                 if is_plain(oid) { format!("t.{name:?}") } else { format!("to_jsonb(t.{name:?}) AS {name:?}") }
             };
