@@ -124,6 +124,26 @@ fn an_identity_is_that_of_the_user_as_a_trigger_of_the_apps_left_it() {
     assert_eq!(one::<i64>(&mut admin, renamed, &[]), 4500);
 }
 
+#[test]
+fn a_user_whom_a_trigger_of_the_apps_suppresses_is_not_said_to_be_imported() {
+    let database = plain_database();
+    database.psql(&fastapi(&hash())).unwrap();
+    let mut admin = database.admin().unwrap();
+    admin
+        .batch_execute(
+            "CREATE FUNCTION app.suppress() RETURNS trigger LANGUAGE plpgsql AS
+                 $$ BEGIN IF NEW.email LIKE '%n17@%' THEN RETURN NULL; END IF; RETURN NEW; END $$;
+             CREATE TRIGGER suppress BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION app.suppress()",
+        )
+        .unwrap();
+    let report = import(&mut admin, "app.user", &json!("fastapi-users"), &json!({}));
+    assert_eq!(counts(&report), [4500, 4499, 0, 0, 1, 0]);
+    assert_eq!(report.reasons, [("database".to_owned(), 1)].into());
+    admin.batch_execute("DROP TRIGGER suppress ON auth.users").unwrap();
+    let again = import(&mut admin, "app.user", &json!("fastapi-users"), &json!({}));
+    assert_eq!(counts(&again), [4500, 1, 0, 0, 0, 4499]);
+}
+
 const DJANGO_USERS: &str = "
     CREATE TABLE public.auth_user (
         id integer PRIMARY KEY, password varchar(128), last_login timestamptz, is_superuser boolean, username text, first_name text,

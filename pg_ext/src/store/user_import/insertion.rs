@@ -36,7 +36,7 @@ pub(super) fn insert(
         return Ok(());
     }
     let done = subtransaction(|| {
-        Spi::connect_mut(|client| insert_all(client, import, users));
+        Spi::connect_mut(|client| insert_all(client, import, users))?;
         // What the app deferred to the commit would take the whole import with it.
         settle_deferred_constraints()
     });
@@ -164,12 +164,12 @@ static PEPPER: Statement = Statement::new(
     &[TEXTOID],
 );
 
-fn insert_all(client: &mut SpiClient<'_>, import: &Import<'_>, users: &[Candidate]) {
+fn insert_all(client: &mut SpiClient<'_>, import: &Import<'_>, users: &[Candidate]) -> Result<(), PgError> {
     let now = Utc::now();
     let passwords: Vec<StoredPassword> = users.iter().map(|user| StoredPassword::of(import, user)).collect();
     let each = |value: &dyn Fn(&Candidate) -> Option<String>| users.iter().map(value).collect::<Vec<_>>();
     let created_at = |user: &Candidate| user.user.created_at.unwrap_or(now);
-    INSERT.run(
+    let inserted = INSERT.run(
         client,
         &[
             users.iter().map(|user| pg_uuid(user.id)).collect::<Vec<_>>().into(),
@@ -185,8 +185,13 @@ fn insert_all(client: &mut SpiClient<'_>, import: &Import<'_>, users: &[Candidat
             each(&|user| banned_until(user, now).map(written)).into(),
         ],
     );
+    // What a trigger of the app's has suppressed is no user, and must not be told to be one.
+    if inserted.len() < users.len() {
+        return Err(PgError::not_written());
+    }
     store_legacy(client, import, users.iter().map(|user| user.id).zip(&passwords));
     store_ids(client, import, users.iter().map(|user| (user.id, user)));
+    Ok(())
 }
 
 /// Stores those of the passwords that Supabase Auth cannot verify.
