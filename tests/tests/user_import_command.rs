@@ -139,7 +139,7 @@ fn an_import_that_is_killed_twenty_times_loses_and_doubles_nobody() {
     for round in 0..20 {
         let mut command = program.command(&arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(100 + 60 * round));
+        std::thread::sleep(Duration::from_millis(50 + 40 * round));
         child.kill().unwrap();
         killed += usize::from(!child.wait().unwrap().success());
     }
