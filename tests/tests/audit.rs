@@ -32,7 +32,8 @@ fn whatever_happens_is_one_row() {
 
     let ada = user_of(&ask("register_user_with_token", email.clone()).data.unwrap());
     let token = ask("resend_verification", email.clone()).data.unwrap()["verification"]["token"].clone();
-    ask("verify_email", json!({ "p_token": format!("{}x", &token.as_str().unwrap()[..63]) }));
+    let (beginning, last) = token.as_str().unwrap().split_at(63);
+    ask("verify_email", json!({ "p_token": format!("{beginning}{}", if last == "x" { "y" } else { "x" }) }));
     ask("verify_email", json!({ "p_token": token }));
     ask("verify_email", json!({ "p_token": token }));
     ask("verify_email", json!({ "p_token": "nonsense" }));
