@@ -104,18 +104,22 @@ fn users_of_fastapi_users_move_in_with_one_call_and_keep_everything() {
     }
 }
 
+/// A database with those users to import, where the app has a trigger before each row of `auth.users`.
+fn fastapi_with_trigger(body: &str) -> (Database, Client) {
+    let database = plain_database();
+    let trigger = format!(
+        "CREATE FUNCTION app.meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$;
+         CREATE TRIGGER meddle BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION app.meddle()"
+    );
+    database.psql(&format!("{}; {trigger}", fastapi(&hash()))).unwrap();
+    let admin = database.admin().unwrap();
+    (database, admin)
+}
+
 #[test]
 fn an_identity_is_that_of_the_user_as_a_trigger_of_the_apps_left_it() {
-    let database = plain_database();
-    database.psql(&fastapi(&hash())).unwrap();
-    let mut admin = database.admin().unwrap();
-    admin
-        .batch_execute(
-            "CREATE FUNCTION app.rename() RETURNS trigger LANGUAGE plpgsql AS
-                 $$ BEGIN NEW.email := 'app.' || NEW.email; NEW.email_confirmed_at := NULL; RETURN NEW; END $$;
-             CREATE TRIGGER rename BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION app.rename()",
-        )
-        .unwrap();
+    let (_database, mut admin) =
+        fastapi_with_trigger("NEW.email := 'app.' || NEW.email; NEW.email_confirmed_at := NULL; RETURN NEW;");
     let report = import(&mut admin, "app.user", &json!("fastapi-users"), &json!({}));
     assert_eq!(report.imported, 4500);
     let renamed = "SELECT count(*) FROM auth.users AS u JOIN auth.identities AS i ON i.user_id = u.id
@@ -126,20 +130,12 @@ fn an_identity_is_that_of_the_user_as_a_trigger_of_the_apps_left_it() {
 
 #[test]
 fn a_user_whom_a_trigger_of_the_apps_suppresses_is_not_said_to_be_imported() {
-    let database = plain_database();
-    database.psql(&fastapi(&hash())).unwrap();
-    let mut admin = database.admin().unwrap();
-    admin
-        .batch_execute(
-            "CREATE FUNCTION app.suppress() RETURNS trigger LANGUAGE plpgsql AS
-                 $$ BEGIN IF NEW.email LIKE '%n17@%' THEN RETURN NULL; END IF; RETURN NEW; END $$;
-             CREATE TRIGGER suppress BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION app.suppress()",
-        )
-        .unwrap();
+    let (_database, mut admin) =
+        fastapi_with_trigger("IF NEW.email LIKE '%n17@%' THEN RETURN NULL; END IF; RETURN NEW;");
     let report = import(&mut admin, "app.user", &json!("fastapi-users"), &json!({}));
     assert_eq!(counts(&report), [4500, 4499, 0, 0, 1, 0]);
     assert_eq!(report.reasons, [("database".to_owned(), 1)].into());
-    admin.batch_execute("DROP TRIGGER suppress ON auth.users").unwrap();
+    admin.batch_execute("DROP TRIGGER meddle ON auth.users").unwrap();
     let again = import(&mut admin, "app.user", &json!("fastapi-users"), &json!({}));
     assert_eq!(counts(&again), [4500, 1, 0, 0, 0, 4499]);
 }

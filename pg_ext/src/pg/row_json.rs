@@ -10,6 +10,7 @@ use pgrx::spi::SpiClient;
 use uuid::Uuid;
 
 use super::jsonb;
+use super::trap::first_tuple;
 use super::user_row::attribute;
 use crate::jsonb_format::{self, Node};
 
@@ -36,15 +37,9 @@ pub(crate) fn is_plain(oid: Oid) -> bool {
 }
 
 /// The first row that the statement just executed has returned; each of its columns is plain.
-pub(crate) fn first_row(_connected: &SpiClient<'_>) -> Option<Vec<u8>> {
-    // SAFETY: the result belongs to the statement just executed.
-    unsafe {
-        let result = pg_sys::SPI_tuptable;
-        if result.is_null() || pg_sys::SPI_processed == 0 {
-            return None;
-        }
-        Some(object(*(*result).vals, (*result).tupdesc))
-    }
+pub(crate) fn first_row(connected: &SpiClient<'_>) -> Option<Vec<u8>> {
+    // SAFETY: the tuple is of the descriptor.
+    first_tuple(connected).map(|(tuple, descriptor)| unsafe { object(tuple, descriptor) })
 }
 
 /// # Safety

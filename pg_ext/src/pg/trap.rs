@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
 use pgrx::datum::DatumWithOid;
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Datum, HeapTuple, Oid, TupleDesc};
 use pgrx::spi::SpiClient;
 
 use super::PgError;
@@ -71,15 +71,21 @@ impl TrappedStatement {
     }
 }
 
-/// The text of the first column of the first row that the statement just executed has returned, where that is not NULL.
-pub(crate) fn first_returned(_connected: &SpiClient<'_>) -> Option<String> {
-    // SAFETY: the result, if any, belongs to the statement just executed; SPI_getvalue returns null or a C string.
+/// The first row that the statement just executed has returned, with its descriptor; both live as long as the connection.
+pub(super) fn first_tuple(_connected: &SpiClient<'_>) -> Option<(HeapTuple, TupleDesc)> {
+    // SAFETY: the result, if any, belongs to the statement just executed, and has as many rows as were processed.
     unsafe {
         let result = pg_sys::SPI_tuptable;
-        if result.is_null() || pg_sys::SPI_processed == 0 {
-            return None;
-        }
-        let value = pg_sys::SPI_getvalue(*(*result).vals, (*result).tupdesc, 1);
+        (!result.is_null() && pg_sys::SPI_processed > 0).then(|| (*(*result).vals, (*result).tupdesc))
+    }
+}
+
+/// The text of the first column of the first row that the statement just executed has returned, where that is not NULL.
+pub(crate) fn first_returned(connected: &SpiClient<'_>) -> Option<String> {
+    let (tuple, descriptor) = first_tuple(connected)?;
+    // SAFETY: the tuple is of the descriptor; SPI_getvalue returns null or a C string.
+    unsafe {
+        let value = pg_sys::SPI_getvalue(tuple, descriptor, 1);
         (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
     }
 }
@@ -87,20 +93,20 @@ pub(crate) fn first_returned(_connected: &SpiClient<'_>) -> Option<String> {
 /// The columns of the first row that the statement just executed has returned, each of the type that is said, where they lie. NULL
 /// where there is no row.
 pub(crate) fn returned_columns<'c, const N: usize>(
-    _connected: &SpiClient<'c>,
+    connected: &SpiClient<'c>,
     types: [Oid; N],
 ) -> [DatumWithOid<'c>; N] {
+    let first = first_tuple(connected);
     let mut column = 0;
     types.map(|oid| {
         column += 1;
         // SAFETY: the result belongs to the statement just executed and lives as long as the connection; its columns are of these
         // types, as the caller's query says.
         unsafe {
-            let result = pg_sys::SPI_tuptable;
             let mut is_null = true;
             let mut value = Datum::null();
-            if !result.is_null() && pg_sys::SPI_processed > 0 {
-                value = pg_sys::SPI_getbinval(*(*result).vals, (*result).tupdesc, column, &mut is_null);
+            if let Some((tuple, descriptor)) = first {
+                value = pg_sys::SPI_getbinval(tuple, descriptor, column, &mut is_null);
             }
             super::user_row::parameter((!is_null).then_some(value), oid)
         }

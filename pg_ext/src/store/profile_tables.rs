@@ -102,7 +102,7 @@ impl ProfileTable {
             return Rc::clone(columns);
         }
         let mut columns = TableColumns::default();
-        for row in DEFINED.run(client, &[self.schema.as_str().into(), self.name.as_str().into()]) {
+        for row in TABLE_COLUMNS.run(client, &[self.schema.as_str().into(), self.name.as_str().into()]) {
             let (Ok(Some(name)), Ok(Some(oid))) = (row.get::<String>(1), row.get(2)) else { continue };
             if let Ok(Some(default)) = row.get(3) {
                 columns.defaults.insert(name.clone(), default);
@@ -224,7 +224,7 @@ static COLUMNS: Statement = Statement::new(
     &[OIDOID],
 );
 
-static DEFINED: Statement = Statement::new(
+static TABLE_COLUMNS: Statement = Statement::new(
     "SELECT a.attname::text, a.atttypid, pg_get_expr(d.adbin, d.adrelid)
      FROM pg_catalog.pg_class AS c
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -106,7 +106,7 @@ const IDENTITY: &[(&str, &str)] = &[
 ];
 
 // Both in one statement: identities are those of the users as they were inserted, which a trigger of the app's may have changed or left
-// out, and to look each of them up again would take as long as to write its profile.
+// out, and nobody is looked up again.
 static INSERT: Statement = Statement::made_by(
     |client| {
         let users = Columns::of_auth(client, "users");
